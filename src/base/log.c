@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/log.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+static enum log_level max_level = LOG_INFO;
+static bool progress_shown;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+enum log_level log_get_level(void)
+{
+	return max_level;
+}
+
+bool log_has_progress(void)
+{
+	return max_level >= LOG_INFO && isatty(STDERR_FILENO);
+}
+
+static void progress_clear(void)
+{
+	if (progress_shown)
+		fputs("\r\033[K", stderr);
+	progress_shown = false;
+}
+
+static void print_line(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char *const prefix[] = {"error: ", "warning: ", "", "debug: "};
+
+	if (level > max_level)
+		return;
+	pthread_mutex_lock(&lock);
+	progress_clear();
+	fprintf(stderr, "onetsc: %s", prefix[level]);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+	fflush(stderr);
+	pthread_mutex_unlock(&lock);
+}
+
+void log_print(enum log_level level, const char *fmt, ...)
+{
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	errno = saved;
+	print_line(level, fmt, ap);
+	va_end(ap);
+	errno = saved;
+}
+
+void log_errno(int err, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	errno = err < 0 ? -err : err;
+	print_line(LOG_ERR, fmt, ap);
+	va_end(ap);
+}
+
+void log_progress(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!log_has_progress())
+		return;
+	pthread_mutex_lock(&lock);
+	progress_clear();
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fflush(stderr);
+	progress_shown = true;
+	pthread_mutex_unlock(&lock);
+}
+
+void log_progress_end(void)
+{
+	pthread_mutex_lock(&lock);
+	progress_clear();
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Numbers from text, growing strings. Silent and pure. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+/* The whole text must be one number (decimal, 0x, leading and trailing blanks allowed): 0, -EINVAL,
+ * -ERANGE. A minus sign is refused by the unsigned form. */
+must_check int text_to_u64(const char *text, uint64_t *ret);
+must_check int text_to_s64(const char *text, int64_t *ret);
+/* "1.5s", "200ms", "10us", "7ns", "3" (seconds) → ns. */
+must_check int text_to_ns(const char *text, uint64_t *ret_ns);
+/* "64K", "10M", "1G", "4096" → bytes. */
+must_check int text_to_bytes(const char *text, uint64_t *ret_bytes);
+
+/* Copies src with every byte that is not printable ASCII (and backslash) escaped as \xNN: for
+ * names that come from a guest or a file. Always terminated; returns dst. */
+char *text_escape(char *dst, size_t n, const char *src);
+
+/* A growing string. Zero-initialise; strbuf_free() or _cleanup_strbuf_ releases it.
+ * A failed allocation sticks: .failed is set and later calls do nothing. */
+struct strbuf {
+	char *s; /* NUL-terminated, NULL while empty */
+	size_t n, size;
+	bool failed;
+};
+
+void strbuf_free(struct strbuf *b);
+void strbuf_add(struct strbuf *b, const char *s, size_t n);
+void strbuf_puts(struct strbuf *b, const char *s);
+void strbuf_printf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* A JSON string with quotes, invalid UTF-8 replaced by U+FFFD. */
+void strbuf_json(struct strbuf *b, const char *s, size_t n);
+
+#define _cleanup_strbuf_ _cleanup_(strbuf_free)

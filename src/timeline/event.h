@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One event of the merged timeline, and what takes events. Events point into mapped files: nothing
+ * is copied. They stay valid until the consumer's batch call returns. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+struct source_kind; /* source/source.h: one event kind of one machine: name, system, fields, id */
+
+enum event_type {
+	EVENT_RECORD, /* a trace event: kind and data are set */
+	EVENT_LOST, /* events of this lane are missing from ticks to end_ticks; lost = how many, or
+		       * UINT64_MAX when the kernel did not say */
+};
+
+struct event {
+	uint64_t ticks;	    /* host TSC ticks: the low end of the interval */
+	uint64_t raw_ticks; /* the stamp in its own machine's clock */
+	uint32_t width;	    /* high end = ticks + width; 0 when exact */
+	uint16_t machine;   /* index into timeline's machines; 0 is the host */
+	uint16_t cpu;	    /* of that machine */
+	uint8_t type;	    /* enum event_type */
+	uint8_t doubtful;   /* the ring buffer clamped the stamp: bounded, not exact */
+	uint32_t size;	    /* bytes at data */
+	uint32_t lane;
+	const struct source_kind *kind;
+	const void *data;	  /* the record, common fields first */
+	uint64_t end_ticks, lost; /* EVENT_LOST only */
+};
+
+struct timeline;
+
+/* Gets all events in order. Several consumers share one pass. NULL members are skipped. */
+struct consumer {
+	const char *name;
+	int (*begin)(void *state, const struct timeline *t);
+	int (*batch)(void *state, const struct event *ev,
+		     size_t n); /* 0, or -errno stops the pass */
+	int (*end)(void *state);
+};
