@@ -1,0 +1,9 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Builds onetsc and shows its main job on a throw-away VM: zero, record, report, check.
+set -eu
+cd "$(dirname "$0")"
+tools/setup demo
+[ -f build-release/build.ninja ] || meson setup build-release --buildtype=release -Dtests=false >/dev/null
+ninja -C build-release >build-release.log 2>&1 || { tail -n 40 build-release.log; exit 1; }
+exec build-release/onetsc demo "$@"

@@ -1,0 +1,69 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Builds onetsc and runs its tests on a bare Debian 12: ./test.sh [SUITE…]
+# Suites: check unit golden truth live fuzz lab; all of them when none is named.
+set -u
+cd "$(dirname "$0")" || exit 1
+suites=("$@")
+[ ${#suites[@]} -gt 0 ] || suites=(check unit golden truth live fuzz lab)
+
+tools/setup test || exit 1
+results=$(mktemp)
+trap 'rm -f "$results"' EXIT
+
+say() { printf '\n== %s\n' "$*"; }
+
+# configure DIR OPTIONS…: once; meson rebuilds by itself afterwards
+configure() {
+  local dir=$1
+  shift
+  [ -f "$dir/build.ninja" ] || meson setup "$dir" "$@" >"$dir.log" 2>&1 || {
+    tail -n 30 "$dir.log"
+    return 1
+  }
+  ninja -C "$dir" >"$dir.log" 2>&1 || {
+    tail -n 60 "$dir.log"
+    return 1
+  }
+}
+
+# run_meson DIR SUITE [meson test options]
+run_meson() {
+  local dir=$1 suite=$2
+  shift 2
+  meson test -C "$dir" --no-rebuild --suite "$suite" --print-errorlogs "$@"
+  tools/test-count "$dir/meson-logs/testlog.json" >>"$results"
+}
+
+say "build: debug with address and undefined-behaviour sanitizers"
+configure build -Db_sanitize=address,undefined -Dwerror=true || exit 1
+case " ${suites[*]} " in *" lab "*)
+  say "build: release, for the lab"
+  configure build-release --buildtype=release -Dwerror=true || exit 1
+  ;;
+esac
+
+for s in "${suites[@]}"; do
+  say "suite $s"
+  case $s in
+  check)
+    if tools/check; then echo "1 0 0"; else echo "0 1 0"; fi >>"$results.check"
+    cat "$results.check" >>"$results"
+    rm -f "$results.check"
+    ;;
+  unit | golden | truth | live) run_meson build "$s" ;;
+  fuzz)
+    configure build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Dbpf=disabled || exit 1
+    run_meson build-fuzz fuzz
+    ;;
+  lab) ONETSC_ASAN=$PWD/build/onetsc run_meson build-release lab --num-processes 2 ;;
+  *)
+    echo "test.sh: no suite \"$s\"; there are check unit golden truth live fuzz lab" >&2
+    exit 2
+    ;;
+  esac
+done
+
+awk '{ p += $1; f += $2; s += $3 } END {
+  printf "\n%d passed, %d failed, %d skipped\n", p, f, s
+  exit f > 0 || p == 0 }' "$results"
