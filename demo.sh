@@ -4,6 +4,6 @@
 set -eu
 cd "$(dirname "$0")"
 tools/setup demo
-[ -f build-release/build.ninja ] || meson setup build-release --buildtype=release -Dtests=false >/dev/null
-ninja -C build-release >build-release.log 2>&1 || { tail -n 40 build-release.log; exit 1; }
-exec build-release/onetsc demo "$@"
+[ -f build-demo/build.ninja ] || meson setup build-demo --buildtype=release -Dtests=false >/dev/null
+ninja -C build-demo >build-demo.log 2>&1 || { tail -n 40 build-demo.log; exit 1; }
+exec build-demo/onetsc demo "$@"

@@ -53,7 +53,7 @@ for s in "${suites[@]}"; do
     ;;
   unit | golden | truth | live) run_meson build "$s" ;;
   fuzz)
-    configure build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Dbpf=disabled || exit 1
+    CC=clang configure build-fuzz -Dfuzz=true -Db_sanitize=address,undefined -Dbpf=disabled || exit 1
     run_meson build-fuzz fuzz
     ;;
   lab) ONETSC_ASAN=$PWD/build/onetsc run_meson build-release lab --num-processes 2 ;;
