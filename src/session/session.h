@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A session directory NAME.onetsc/ and its session.json: what was recorded, of which machines, and
- * how their clocks relate. Version 1; the format is described in docs/session-format.md. */
+ * how their clocks relate. The format is described in docs/session-format.md. Failures are logged
+ * once, here. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,6 +13,13 @@
 
 #define SESSION_VERSION 1
 
+/* What session_load accepts and session_save writes at most. */
+#define SESSION_MACHINES_MAX 1024
+#define SESSION_CPUS_MAX     4096 /* also vCPUs of a machine */
+#define SESSION_TIDS_MAX     65536
+#define SESSION_PAIRS_MAX    65536
+#define SESSION_STRING_MAX   65535 /* bytes; longer ones are cut when saved */
+
 /* One CPU's ring buffer, as the machine reported at the end (per_cpu/cpuN/stats). */
 struct session_cpu {
 	uint64_t bytes;	  /* raw pages written to the session */
@@ -21,13 +29,13 @@ struct session_cpu {
 struct session_cpus ARRAY(struct session_cpu);
 
 struct session_vcpu {
-	unsigned id;   /* KVM's vCPU id (APIC id) */
-	pid_t tid;     /* host thread */
-	int guest_cpu; /* Linux CPU number in the guest, asked from it; -1 unknown */
-	bool has_start, has_end;
+	unsigned id;		 /* KVM's vCPU id (APIC id) */
+	pid_t tid;		 /* host thread */
+	int guest_cpu;		 /* Linux CPU number in the guest, asked from it; -1 unknown */
+	bool has_start, has_end; /* which of the offsets are known */
 	int64_t start_offset, end_offset; /* read at start and end of the recording */
-	uint64_t ratio;
-	unsigned frac;
+	uint64_t ratio;			  /* as in struct tsc_map: 1 and 0 without scaling */
+	unsigned frac;			  /* 0 to 63 */
 };
 struct session_vcpus ARRAY(struct session_vcpu);
 struct session_tids ARRAY(pid_t);
@@ -35,7 +43,9 @@ struct session_tids ARRAY(pid_t);
 struct session_machine {
 	char *name; /* "host", or the VM's name */
 	bool is_guest;
-	char *file;	   /* trace.dat inside the directory; NULL: nothing was recorded of it */
+	/* A plain file name inside the directory, NULL: nothing was recorded of it. After a crash
+	 * FILE.head and FILE.cpuN are there instead (session/datwriter.h). */
+	char *file;
 	uint64_t trace_id; /* TRACEID option of the file */
 	struct session_cpus cpus;
 	/* guests only */
@@ -64,15 +74,19 @@ struct session {
 	bool complete;	    /* false: the recorder did not reach its end */
 	char *offsets_file; /* "offsets.dat": kvm_write_tsc_offset in an instance of its own */
 	uint64_t begin_tsc, end_tsc;
-	struct session_machines machines; /* [0] is the host */
-	struct session_pairs pairs;
+	struct session_machines machines; /* [0] is the host, the others are guests */
+	struct session_pairs pairs;	  /* by tsc */
 };
 
 /* Creates the directory (0700; -EEXIST when it is there). */
 must_check int session_create_dir(const char *path);
-/* Writes session.json atomically (temporary file, rename). */
+/* Writes session.json atomically and durably. Strings are copied as one line of valid UTF-8:
+ * control characters become '?'. -EINVAL when s is not what session_load would take. */
 must_check int session_save(const struct session *s, const char *path);
-/* Reads and checks session.json of directory path; every number bounded. One message on failure. */
+/* Reads session.json of directory path; hostile content is safe: every number is in the range of its
+ * meaning, file names are plain, strings are one line of UTF-8. *ret is untouched on failure.
+ * -ENOENT: no session.json; -EPROTONOSUPPORT: of a newer version; -EBADMSG: broken. */
 must_check int session_load(const char *path, struct session *ret);
+/* Frees what s owns and zeroes it. */
 void session_free(struct session *s);
 #define _cleanup_session_ _cleanup_(session_free)
