@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which trace events this kernel has, and which of them are wanted. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+#include "capture/instance.h"
+
+struct event {
+	char *system, *name;
+	bool wanted;
+	char *filter; /* of the last pattern that asked for one, or NULL */
+};
+struct events ARRAY(struct event); /* sorted by system, then name */
+
+/* All events under DIR/events (an instance, or tracefs itself). 0 or -errno, silent. */
+must_check int events_list(const char *dir, struct events *ret);
+
+/* Marks what PATTERN asks for: "SYSTEM:EVENT", "SYSTEM:" or "EVENT", each a glob; a word that is a
+ * system's name means all of it. " if FILTER" (tracefs filter language) may follow. Returns how many
+ * matched, or -EINVAL for an empty pattern. Pure but for memory (-ENOMEM). */
+int events_want(struct events *e, const char *pattern);
+size_t events_wanted(const struct events *e);
+
+/* Sets filters and enables the wanted events in the instance. One message on failure. */
+must_check int events_enable(const struct events *e, const struct instance *i);
+
+void events_free(struct events *e);
+#define _cleanup_events_ _cleanup_(events_free)
