@@ -33,15 +33,19 @@ static void progress_clear(void)
 	progress_shown = false;
 }
 
-static void print_line(enum log_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void print_line(enum log_level level, const char *fmt,
+							     va_list ap)
 {
 	static const char *const prefix[] = {"error: ", "warning: ", "", "debug: "};
+
+	int saved = errno;
 
 	if (level > max_level)
 		return;
 	pthread_mutex_lock(&lock);
 	progress_clear();
 	fprintf(stderr, "onetsc: %s", prefix[level]);
+	errno = saved; /* for %m */
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 	fflush(stderr);

@@ -247,7 +247,6 @@ static void full_disk_keeps_parts(void **state)
 	struct dat_meta m = meta_of(1);
 	_cleanup_datwriter_ struct datwriter *w = record_host(f, &m);
 	struct rlimit old, small = {2 * PAGE, 2 * PAGE};
-	_cleanup_free_ char *buf = NULL;
 
 	log_set_level(LOG_NONE);
 	signal(SIGXFSZ, SIG_IGN);
