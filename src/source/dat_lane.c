@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* One CPU's pages, read in place from the map, or decompressed chunk by chunk into two buffers that
+ * take turns, so that a read's records outlive the next read. */
+#include "source/dat.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+struct dat_cursor {
+	struct source_cursor c;
+	struct dat *d;
+	struct dat_lane *lane;
+	struct ringbuf rb;
+	struct dat_in in;     /* what is left of the lane in the file */
+	uint32_t chunks_left; /* compressed lanes */
+	struct dat_unpacker unpacker;
+	struct {
+		uint8_t *p;
+		size_t size;
+	} buf[2];
+	unsigned turn;
+	const uint8_t *pages; /* what is left of the chunk */
+	size_t pages_bytes;
+	uint64_t broken_told;
+	bool is_open, ended;
+};
+
+int dat_lane_add(struct dat *d, const struct dat_map *map, const char *buffer, unsigned cpu,
+		 uint64_t offset, uint64_t n, uint32_t page_bytes, bool compressed)
+{
+	struct dat_lane *l = array_add(&d->lanes);
+	struct source_lane *f = array_add(&d->fact_lanes);
+	uint64_t there = offset < map->n ? map->n - offset : 0;
+
+	if (!l || !f)
+		return -ENOMEM;
+	if (cpu >= DAT_CPUS_MAX)
+		return -EBADMSG;
+	if (n > there) {
+		d->s.facts.truncated = true;
+		if (!d->told_cut)
+			log_warn("\"%s\": the file ends at byte %zu; from CPU %u on events are "
+				 "missing (its data should end at byte %llu)",
+				 map->path, map->n, cpu, (unsigned long long)(offset + n));
+		d->told_cut = true;
+		n = there;
+	}
+	/* trace-cmd 3.1.6 leaves the last chunk's header out of a compressed CPU's size; the
+	 * chunks bring lengths of their own */
+	if (compressed)
+		n = there;
+	*l = (struct dat_lane){.map = map,
+			       .offset = n ? offset : 0,
+			       .n = n,
+			       .page_bytes = page_bytes,
+			       .compressed = compressed};
+	*f = (struct source_lane){.buffer = buffer, .cpu = cpu, .bytes = n};
+	return 0;
+}
+
+int dat_cursor_new(struct source *s, size_t lane, const bool *wanted, struct source_cursor **ret)
+{
+	struct dat *d = (struct dat *)s;
+	struct dat_lane *l = &d->lanes.v[lane];
+	const uint8_t *p = l->map->p + l->offset;
+	struct dat_cursor *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return log_err_r(-ENOMEM, "cannot read \"%s\": %m", l->map->path);
+	c->c.ops = s->ops;
+	c->d = d;
+	c->lane = l;
+	c->in = (struct dat_in){p, p, p + l->n, l->offset};
+	c->rb.commit_bytes = d->commit_bytes;
+	c->rb.kinds = (struct ringbuf_kinds){
+		.by_id = d->by_id,
+		.n_ids = d->n_ids,
+		.broken = d->kinds.v[0],
+		.unknown = d->kinds.v[1],
+		.wanted = wanted,
+	};
+	*ret = &c->c;
+	return 0;
+}
+
+void dat_cursor_free(struct source_cursor *cursor)
+{
+	struct dat_cursor *c = (struct dat_cursor *)cursor;
+
+	free(c->buf[0].p);
+	free(c->buf[1].p);
+	dat_unpacker_free(&c->unpacker);
+	free(c);
+}
+
+static void tell_broken(struct dat_cursor *c, uint64_t offset, const char *what)
+{
+	ringbuf_gap(&c->rb);
+	if (!c->lane->told_broken)
+		log_warn("\"%s\": byte %llu, CPU %u: %s; events are lost there", c->lane->map->path,
+			 (unsigned long long)offset,
+			 c->d->fact_lanes.v[c->lane - c->d->lanes.v].cpu, what);
+	c->lane->told_broken = true;
+}
+
+static uint8_t *chunk_buffer(struct dat_cursor *c, size_t n)
+{
+	c->turn ^= 1;
+	if (c->buf[c->turn].size < n) {
+		free(c->buf[c->turn].p);
+		c->buf[c->turn].p = malloc(n);
+		c->buf[c->turn].size = c->buf[c->turn].p ? n : 0;
+	}
+	return c->buf[c->turn].p;
+}
+
+/* u32 packed bytes, u32 bytes, data. False at the end of the lane. */
+static bool next_chunk(struct dat_cursor *c)
+{
+	uint64_t at = dat_in_offset(&c->in);
+	uint32_t packed, plain;
+	const void *data;
+	uint8_t *out;
+
+	if (!c->chunks_left)
+		return false;
+	c->chunks_left--;
+	if (!dat_in_u32(&c->in, &packed) || !dat_in_u32(&c->in, &plain) ||
+	    !(data = dat_in_take(&c->in, packed))) {
+		c->chunks_left = 0;
+		tell_broken(c, at, "compressed data is cut short");
+		return false;
+	}
+	out = plain <= DAT_CHUNK_MAX ? chunk_buffer(c, plain) : NULL;
+	if (!out || dat_unpack(&c->unpacker, c->d->compression, data, packed, out, plain)) {
+		tell_broken(c, at, "compressed data does not decompress");
+		return true;
+	}
+	c->pages = out;
+	c->pages_bytes = plain;
+	return true;
+}
+
+/* Gets at more pages. False at the end of the lane. */
+static bool more_pages(struct dat_cursor *c)
+{
+	c->pages_bytes = 0;
+	if (!c->is_open) {
+		c->is_open = true;
+		if (!c->lane->compressed) {
+			c->pages = c->in.p;
+			c->pages_bytes = dat_in_left(&c->in);
+			return c->pages_bytes != 0;
+		}
+		if (!dat_in_u32(&c->in, &c->chunks_left) && c->lane->n)
+			tell_broken(c, c->lane->offset, "compressed data is cut short");
+	}
+	return c->lane->compressed && next_chunk(c);
+}
+
+static void next_page(struct dat_cursor *c)
+{
+	size_t n = c->lane->page_bytes;
+
+	if (n > c->pages_bytes)
+		n = c->pages_bytes;
+	/* the page is reported when its records turn out to be broken */
+	ringbuf_page(&c->rb, c->pages, n, c->lane->page_bytes);
+	c->pages += n;
+	c->pages_bytes -= n;
+}
+
+static void check_broken(struct dat_cursor *c)
+{
+	uint64_t at;
+
+	if (c->rb.broken_pages == c->broken_told)
+		return;
+	c->broken_told = c->rb.broken_pages;
+	at = c->lane->compressed
+		     ? dat_in_offset(&c->in)
+		     : c->lane->offset + (uint64_t)(c->pages - c->in.start) - c->lane->page_bytes;
+	tell_broken(c, at,
+		    c->lane->compressed ? "a page before it makes no sense"
+					: "the page makes no sense");
+}
+
+int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, unsigned max)
+{
+	struct dat_cursor *c = (struct dat_cursor *)cursor;
+	unsigned n = 0;
+
+	while (max - n >= 2) {
+		unsigned got = ringbuf_read(&c->rb, items + n, max - n);
+
+		n += got;
+		if (got)
+			continue;
+		check_broken(c);
+		if (c->pages_bytes) {
+			next_page(c);
+			continue;
+		}
+		/* what was returned before must stay: new pages only at the start of a read */
+		if (n)
+			break;
+		if (c->ended || !more_pages(c)) {
+			c->ended = true;
+			return ringbuf_last(&c->rb, items) ? 1 : 0;
+		}
+	}
+	return (int)n;
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Header page, event formats, symbols, task names: the same bytes in both versions. */
+#include "source/dat.h"
+
+#include <event-parse.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "base/text.h"
+
+#define TEXT_MAX (256u << 20) /* kallsyms of a large kernel has 20 MB */
+
+/* u64 length and as many bytes, behind a name. */
+static int take_named(struct dat_in *in, const char *name, const void **ret, uint64_t *ret_n)
+{
+	if (!dat_in_magic(in, name, strlen(name) + 1) || !dat_in_u64(in, ret_n))
+		return -ENODATA;
+	*ret = dat_in_take(in, *ret_n);
+	return *ret ? 0 : -ENODATA;
+}
+
+int dat_meta_header(struct dat *d, struct dat_in *in)
+{
+	uint64_t at = dat_in_offset(in), n;
+	const void *p;
+	char *copy;
+	int r;
+
+	r = take_named(in, "header_page", &p, &n);
+	if (r)
+		return r;
+	copy = strndup(p, n);
+	if (!copy)
+		return -ENOMEM;
+	tep_parse_header_page(d->tep, copy, strlen(copy), (int)d->user_long);
+	free(copy);
+	d->commit_bytes = (unsigned)tep_get_header_page_size(d->tep);
+	if ((d->commit_bytes != 4 && d->commit_bytes != 8) ||
+	    tep_get_header_timestamp_size(d->tep) != 8)
+		return dat_err(d, at, "the ring buffer's page header is of an unknown shape");
+	return take_named(in, "header_event", &p, &n);
+}
+
+static int take_format(struct dat *d, struct dat_in *in, const char *system)
+{
+	uint64_t at, n;
+	const void *p;
+	int r;
+
+	if (!dat_in_u64(in, &n))
+		return -ENODATA;
+	at = dat_in_offset(in);
+	p = dat_in_take(in, n);
+	if (!p)
+		return -ENODATA;
+	r = tep_parse_event(d->tep, p, n, system);
+	if (r)
+		log_debug("\"%s\": byte %llu: format of an event of \"%s\" not understood (%d)",
+			  d->maps.v[0]->path, (unsigned long long)at, system, r);
+	return 0;
+}
+
+int dat_meta_ftrace(struct dat *d, struct dat_in *in)
+{
+	uint32_t n;
+	int r = 0;
+
+	if (!dat_in_u32(in, &n))
+		return -ENODATA;
+	for (uint32_t i = 0; i < n && !r; i++)
+		r = take_format(d, in, "ftrace");
+	return r;
+}
+
+int dat_meta_events(struct dat *d, struct dat_in *in)
+{
+	uint32_t systems, n;
+	int r = 0;
+
+	if (!dat_in_u32(in, &systems))
+		return -ENODATA;
+	for (uint32_t i = 0; i < systems && !r; i++) {
+		const char *system = dat_in_str(in);
+
+		if (!system || !dat_in_u32(in, &n))
+			return -ENODATA;
+		for (uint32_t k = 0; k < n && !r; k++)
+			r = take_format(d, in, system);
+	}
+	return r;
+}
+
+static int comm_add(struct dat *d, const char *line, size_t n)
+{
+	struct dat_comm *c;
+	char *name;
+	long pid = strtol(line, &name, 10);
+
+	if (name == line || *name != ' ' || pid < 0 || pid > INT32_MAX)
+		return 0;
+	name++;
+	c = array_add(&d->comms);
+	if (!c)
+		return -ENOMEM;
+	c->pid = (int)pid;
+	c->name = strndup(name, n - (size_t)(name - line));
+	return c->name ? 0 : -ENOMEM;
+}
+
+static int comm_cmp(const void *a, const void *b)
+{
+	const struct dat_comm *x = a, *y = b;
+
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+int dat_meta_cmdlines(struct dat *d, struct dat_in *in)
+{
+	_cleanup_free_ char *text = NULL;
+	uint64_t n;
+	const void *p;
+
+	if (!dat_in_u64(in, &n))
+		return -ENODATA;
+	p = dat_in_take(in, n);
+	if (!p)
+		return -ENODATA;
+	text = strndup(p, n);
+	if (!text)
+		return -ENOMEM;
+	for (char *line = text; *line;) {
+		size_t len = strcspn(line, "\n");
+		bool last = !line[len];
+		int r;
+
+		line[len] = 0;
+		r = comm_add(d, line, len);
+		if (r)
+			return r;
+		line += len + !last;
+	}
+	qsort(d->comms.v, d->comms.n, sizeof(*d->comms.v), comm_cmp);
+	return 0;
+}
+
+/* u32 length and text, handed to tep as a string. */
+static void take_text(struct dat *d, struct dat_in *in,
+		      int (*parse)(struct tep_handle *tep, const char *text))
+{
+	_cleanup_free_ char *copy = NULL;
+	uint32_t n;
+	const void *p;
+
+	if (!dat_in_u32(in, &n) || n > TEXT_MAX)
+		return;
+	p = dat_in_take(in, n);
+	copy = p ? strndup(p, n) : NULL;
+	if (copy)
+		parse(d->tep, copy);
+}
+
+void dat_meta_texts(struct dat *d)
+{
+	static const unsigned ids[] = {DAT_KALLSYMS, DAT_PRINTK};
+
+	if (d->texts_loaded)
+		return;
+	d->texts_loaded = true;
+	for (unsigned i = 0; i < 2; i++) {
+		struct dat_section s = {.in = i ? d->printk : d->kallsyms};
+
+		if (d->version >= 7 && (!d->section_at[ids[i]] ||
+					dat_section_open(d, d->section_at[ids[i]], ids[i], &s)))
+			continue;
+		take_text(d, &s.in, i ? tep_parse_printk_formats : tep_parse_kallsyms);
+		dat_section_close(&s);
+	}
+	array_for_each(c, &d->comms)
+		if (!tep_is_pid_registered(d->tep, c->pid))
+			tep_register_comm(d->tep, c->name, c->pid);
+	tep_load_plugins(d->tep);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a format's reader implements; used inside source/ only. */
+#pragma once
+
+#include "source/source.h"
+
+struct source_ops {
+	const char *name;
+	/* Does a file with this name that begins so belong to the format? */
+	bool (*probe)(const char *path, const uint8_t *head, size_t n);
+	int (*open)(const char *path, struct source **ret);
+	void (*free)(struct source *s);
+	int (*cursor_new)(struct source *s, size_t lane, const bool *wanted,
+			  struct source_cursor **ret);
+	void (*cursor_free)(struct source_cursor *c);
+	int (*cursor_read)(struct source_cursor *c, struct source_item *items, unsigned max);
+	const char *(*comm)(const struct source *s, int pid);
+	struct tep_handle *(*tep)(const struct source *s);
+};
+
+/* First member of each reader's own structs. */
+struct source {
+	const struct source_ops *ops;
+	struct source_facts facts;
+};
+struct source_cursor {
+	const struct source_ops *ops;
+};
+
+extern const struct source_ops source_tracedat;
