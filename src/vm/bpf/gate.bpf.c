@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The gate: refuses KVM_RUN (-EINTR, the VMM retries) of a VM whose TSC offset is not the target
+ * although its guest has not run yet, until user space has set it or a deadline has passed. And the
+ * observer: reports every TSC offset that KVM writes.
+ *
+ * "Has not run yet" is read from KVM itself. kvm->arch.cur_tsc_* describe the TSC generation
+ * (__kvm_synchronize_tsc, arch/x86/kvm/x86.c): the value whose write began it is 0 when vCPUs are
+ * created or a VMM writes 0, 1 when QEMU resets, and large when a saved TSC is restored. A
+ * generation in which the guest was already running when we came is marked settled by `learn` and
+ * by the gate's learning mode, so it is never touched.
+ *
+ * No vmlinux.h: only the fields read are declared, and relocated at load time. */
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "gate_shared.h"
+
+#define KVM_RUN	  0xae80
+#define EINTR	  4
+#define NR_IOCTL  16
+#define RETELL_NS 100000000ull
+#define MAX_VMS	  4096
+#define CO_RE	  __attribute__((preserve_access_index))
+
+struct pid;
+struct kvm_arch {
+	__u64 cur_tsc_nsec, cur_tsc_write, cur_tsc_offset, cur_tsc_generation;
+} CO_RE;
+struct kvm {
+	struct kvm_arch arch;
+} CO_RE;
+struct kvm_vcpu_arch {
+	__u64 l1_tsc_offset;
+	bool tsc_always_catchup;
+} CO_RE;
+struct kvm_vcpu {
+	struct kvm *kvm;
+	int vcpu_id;
+	struct pid *pid; /* of its last KVM_RUN; NULL: it never ran */
+	struct kvm_vcpu_arch arch;
+} CO_RE;
+struct file_operations;
+struct file {
+	const struct file_operations *f_op;
+	void *private_data;
+} CO_RE;
+struct task_struct {
+	struct task_struct *group_leader;
+	__u64 start_boottime;
+	int tgid;
+} CO_RE;
+struct pt_regs {
+	unsigned long si, orig_ax;
+} CO_RE;
+struct bpf_iter_meta;
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+} CO_RE;
+
+char LICENSE[] SEC("license") = "GPL";
+
+const volatile __u64 target;	  /* the wanted offset */
+const volatile __u64 deadline_ns; /* a VM is held no longer than this */
+const volatile __u32 self_tgid;
+const volatile __u32 ask; /* only some VMs are wanted: user space says which */
+
+__u64 kvm_vcpu_fops; /* file operations of vCPU files; learnt from our own vCPU */
+__u32 mode;	     /* enum gate_mode */
+__u32 epoch;
+__u32 known_vms;   /* entries ever made in `vms` */
+__u64 lost_events; /* no room in the ring buffers */
+__u64 lost_writes;
+__u64 unknown_vms; /* no room in `vms` */
+struct gate_probe probe;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_VMS);
+	__type(key, __u64);
+	__type(value, struct gate_vm);
+} vms SEC(".maps");
+
+/* Which thread tried to run which vCPU of a held VM. Only a hint, so it may forget. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, struct gate_thread_key);
+	__type(value, __u32);
+} threads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 64 * 1024);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} writes SEC(".maps");
+
+/* Everything the gate reads of one vCPU and its VM. */
+struct look {
+	__u64 kvm, offset, vm_offset, write, generation, generation_ns;
+	__u32 vcpu;
+	bool ran, catchup;
+};
+
+static __always_inline void look_at(struct kvm_vcpu *vcpu, struct look *l)
+{
+	struct kvm *kvm = BPF_CORE_READ(vcpu, kvm);
+
+	l->kvm = (__u64)kvm;
+	l->vcpu = BPF_CORE_READ(vcpu, vcpu_id);
+	l->ran = BPF_CORE_READ(vcpu, pid) != 0;
+	l->catchup = BPF_CORE_READ(vcpu, arch.tsc_always_catchup);
+	l->offset = BPF_CORE_READ(vcpu, arch.l1_tsc_offset);
+	l->vm_offset = BPF_CORE_READ(kvm, arch.cur_tsc_offset);
+	l->write = BPF_CORE_READ(kvm, arch.cur_tsc_write);
+	l->generation = BPF_CORE_READ(kvm, arch.cur_tsc_generation);
+	l->generation_ns = BPF_CORE_READ(kvm, arch.cur_tsc_nsec);
+}
+
+static __always_inline __u64 vmm_start(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, group_leader, start_boottime);
+}
+
+static __always_inline void settle(struct gate_vm *vm, const struct look *l)
+{
+	vm->settled_ns = l->generation_ns;
+	vm->settled = l->generation;
+}
+
+static __always_inline bool is_settled(const struct gate_vm *vm, const struct look *l)
+{
+	return vm->settled == l->generation && vm->settled_ns == l->generation_ns;
+}
+
+static __always_inline struct gate_vm *vm_add(const struct look *l, bool settled)
+{
+	struct gate_vm new = {.epoch = epoch};
+
+	if (settled)
+		settle(&new, l);
+	if (!bpf_map_update_elem(&vms, &l->kvm, &new, BPF_NOEXIST))
+		__sync_fetch_and_add(&known_vms, 1);
+	return bpf_map_lookup_elem(&vms, &l->kvm);
+}
+
+static __always_inline void tell(enum gate_event_kind kind, const struct gate_vm *vm,
+				 const struct look *l)
+{
+	struct gate_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	__u64 id = bpf_get_current_pid_tgid();
+
+	if (!e) {
+		__sync_fetch_and_add(&lost_events, 1);
+		return;
+	}
+	e->kind = kind;
+	e->tgid = id >> 32;
+	e->tid = id;
+	e->vcpu = l->vcpu;
+	e->kvm = l->kvm;
+	e->start_ns = vmm_start(bpf_get_current_task_btf());
+	e->held_ns = vm->held_ns;
+	e->offset = l->offset;
+	e->write = l->write;
+	e->ask = ask && vm->wanted == GATE_WANTED_UNKNOWN;
+	e->catchup = l->catchup;
+	bpf_ringbuf_submit(e, 0);
+}
+
+static __always_inline int deny(struct gate_vm *vm, const struct look *l)
+{
+	struct gate_thread_key key = {.kvm = l->kvm, .vcpu = l->vcpu};
+	__u32 tid = bpf_get_current_pid_tgid();
+	__u32 *known = bpf_map_lookup_elem(&threads, &key);
+
+	if (!known || *known != tid)
+		bpf_map_update_elem(&threads, &key, &tid, BPF_ANY);
+	__sync_fetch_and_add(&vm->denied, 1);
+	return -EINTR;
+}
+
+/* A VM that is held. Events are repeated, so a lost one only costs RETELL_NS. */
+static __always_inline int held(struct gate_vm *vm, const struct look *l)
+{
+	__u64 now = bpf_ktime_get_ns(), told = vm->told_ns;
+
+	if (now >= vm->until_ns) {
+		vm->settled_ns = vm->closing_ns;
+		vm->settled = vm->closing;
+		if (__sync_val_compare_and_swap(&vm->state, GATE_CLOSED, GATE_OPEN) == GATE_CLOSED)
+			tell(GATE_TIMEOUT, vm, l);
+		return 0;
+	}
+	if (now - told > RETELL_NS && __sync_val_compare_and_swap(&vm->told_ns, told, now) == told)
+		tell(GATE_HELD, vm, l);
+	return deny(vm, l);
+}
+
+static __always_inline int hold(struct gate_vm *vm, const struct look *l)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (__sync_val_compare_and_swap(&vm->state, GATE_OPEN, GATE_CLOSING) == GATE_OPEN) {
+		vm->closing = l->generation;
+		vm->closing_ns = l->generation_ns;
+		vm->until_ns = now + deadline_ns;
+		vm->told_ns = now;
+		vm->held_ns = now;
+		__sync_lock_test_and_set(&vm->state, GATE_CLOSED);
+		tell(GATE_HELD, vm, l);
+	}
+	return deny(vm, l);
+}
+
+/* The entry may stem from a VM that has ended and whose struct kvm's memory is this VM's now. */
+static __always_inline void check_owner(struct gate_vm *vm)
+{
+	__u64 start = vmm_start(bpf_get_current_task_btf());
+	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
+
+	if (vm->tgid == tgid && vm->start_ns == start)
+		return;
+	vm->tgid = tgid;
+	vm->start_ns = start;
+	vm->wanted = GATE_WANTED_UNKNOWN;
+	vm->left = 0;
+	vm->state = GATE_OPEN;
+}
+
+static __always_inline int probe_own(struct file *file)
+{
+	struct look l;
+
+	look_at(file->private_data, &l);
+	probe.fops = (__u64)file->f_op;
+	probe.offset = l.offset;
+	probe.generation = l.generation;
+	probe.write = l.write;
+	probe.vcpu = l.vcpu;
+	probe.seen = 1;
+	return -EINTR;
+}
+
+static __always_inline int kvm_run(struct file *file)
+{
+	struct gate_vm *vm;
+	struct look l;
+
+	look_at(file->private_data, &l);
+	vm = bpf_map_lookup_elem(&vms, &l.kvm);
+	/* Not learnt, yet this vCPU has run: it must be old (its entry found no room). */
+	if (!vm)
+		vm = vm_add(&l, mode == GATE_LEARN || l.ran);
+	if (!vm) {
+		__sync_fetch_and_add(&unknown_vms, 1);
+		return 0;
+	}
+	if (mode == GATE_LEARN) {
+		settle(vm, &l);
+		return 0;
+	}
+	if (vm->state == GATE_CLOSED) {
+		check_owner(vm);
+		if (vm->state == GATE_CLOSED)
+			return held(vm, &l);
+	}
+	if ((l.offset == target && l.vm_offset == target) || is_settled(vm, &l))
+		return 0;
+	check_owner(vm);
+	if (vm->wanted == GATE_WANTED_NO) {
+		settle(vm, &l);
+		return 0;
+	}
+	/* Only this vCPU differs from its generation: the guest wrote its TSC itself, or the host
+	 * was suspended. The observer has reported it. */
+	if (l.vm_offset == target) {
+		settle(vm, &l);
+		return 0;
+	}
+	if (l.write > 1) {
+		settle(vm, &l);
+		if (!vm->left)
+			tell(GATE_RESTORED, vm, &l);
+		return 0;
+	}
+	return mode == GATE_DRAIN ? 0 : hold(vm, &l);
+}
+
+SEC("fmod_ret/security_file_ioctl")
+int BPF_PROG(gate, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+{
+	if (cmd != KVM_RUN || ret)
+		return ret;
+	if (bpf_get_current_pid_tgid() >> 32 == self_tgid)
+		return probe_own(file);
+	if ((__u64)file->f_op != kvm_vcpu_fops)
+		return ret;
+	return kvm_run(file);
+}
+
+/* Visits all open vCPU files. Learning: VMs that have run are settled. Later: marks the entries
+ * whose VM still exists. */
+SEC("iter/task_file")
+int learn(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct gate_vm *vm;
+	struct look l;
+
+	if (!file || (__u64)file->f_op != kvm_vcpu_fops)
+		return 0;
+	look_at(file->private_data, &l);
+	vm = bpf_map_lookup_elem(&vms, &l.kvm);
+	if (vm)
+		vm->epoch = epoch;
+	else if (mode == GATE_LEARN && l.ran)
+		vm_add(&l, true);
+	return 0;
+}
+
+/* User space's decision on a held VM. Run by BPF_PROG_TEST_RUN, so that entries are changed only
+ * in place and only by programs. Returns 1 when this holding was still on. */
+SEC("syscall")
+int decide(struct gate_decision *d)
+{
+	__u64 kvm = d->kvm;
+	struct gate_vm *vm = bpf_map_lookup_elem(&vms, &kvm);
+
+	if (!vm || vm->held_ns != d->held_ns || vm->state != GATE_CLOSED)
+		return 0;
+	if (d->op == GATE_CLAIM) {
+		vm->until_ns = bpf_ktime_get_ns() + d->extend_ns;
+		return vm->state == GATE_CLOSED;
+	}
+	vm->wanted = d->op == GATE_IGNORE ? GATE_WANTED_NO : GATE_WANTED_YES;
+	vm->left = d->op == GATE_LEAVE;
+	if (d->op == GATE_LEAVE) {
+		vm->settled_ns = vm->closing_ns;
+		vm->settled = vm->closing;
+	}
+	return __sync_val_compare_and_swap(&vm->state, GATE_CLOSED, GATE_OPEN) == GATE_CLOSED;
+}
+
+SEC("raw_tp/kvm_write_tsc_offset")
+int BPF_PROG(observe, unsigned int vcpu, __u64 previous, __u64 next)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+	__u64 id = bpf_get_current_pid_tgid();
+	struct gate_write *w;
+	long n;
+
+	if (id >> 32 == self_tgid)
+		return 0;
+	w = bpf_ringbuf_reserve(&writes, sizeof(*w), 0);
+	if (!w) {
+		__sync_fetch_and_add(&lost_writes, 1);
+		return 0;
+	}
+	w->time_ns = bpf_ktime_get_ns();
+	w->start_ns = vmm_start(task);
+	w->previous = previous;
+	w->next = next;
+	w->tgid = id >> 32;
+	w->tid = id;
+	w->vcpu = vcpu;
+	w->ioctl = BPF_CORE_READ(regs, orig_ax) == NR_IOCTL ? BPF_CORE_READ(regs, si) : 0;
+	w->pad = 0;
+	n = bpf_get_stack(ctx, w->stack, sizeof(w->stack), 0);
+	w->n_stack = n < 0 ? n : n >> 3 /* u64s; BPF has no signed division */;
+	bpf_ringbuf_submit(w, 0);
+	return 0;
+}

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/gate.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "vm/gate_probe.h"
+
+#include "gate.skel.h"
+
+#define SWEEP_EVERY 256 /* new VMs */
+
+struct gate {
+	struct gate_config config;
+	struct gate_bpf *bpf;
+	struct ring_buffer *events, *writes;
+	int decide_fd;
+	unsigned swept_at; /* known_vms at the last sweep */
+};
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char line[512];
+
+	if (log_get_level() < LOG_DEBUG)
+		return 0;
+	vsnprintf(line, sizeof(line), fmt, ap);
+	line[strcspn(line, "\n")] = 0;
+	log_debug("libbpf: %s", line);
+	return 0;
+}
+
+static int on_event(void *ctx, void *data, size_t n)
+{
+	struct gate *g = ctx;
+
+	if (n >= sizeof(struct gate_event))
+		g->config.on_event(g->config.ctx, data);
+	return 0;
+}
+
+static int on_write(void *ctx, void *data, size_t n)
+{
+	struct gate *g = ctx;
+
+	if (n >= sizeof(struct gate_write))
+		g->config.on_write(g->config.ctx, data);
+	return 0;
+}
+
+static int check_host(void)
+{
+	if (geteuid())
+		return log_err_r(
+			-EPERM,
+			"watching VMs needs root (BPF and ptrace); as a plain user start one VM by "
+			"\"onetsc zero -- COMMAND\"");
+	if (access("/sys/kernel/btf/vmlinux", R_OK))
+		return log_err_r(
+			-EOPNOTSUPP,
+			"this kernel has no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF), which the "
+			"gate needs; start a VM by \"onetsc zero -- COMMAND\" instead");
+	if (access("/sys/module/kvm", F_OK) || access("/dev/kvm", F_OK))
+		return log_err_r(-ENODEV, "KVM is not loaded: modprobe kvm_intel or kvm_amd first");
+	return 0;
+}
+
+/* One sentence for a failed load or attach. */
+static int load_error(int err, const char *what)
+{
+	if (err == -EPERM || err == -EACCES)
+		return log_err_r(
+			err,
+			"the kernel does not let us %s: root with CAP_BPF, CAP_PERFMON and CAP_SYS_ADMIN is "
+			"needed, and no lockdown=confidentiality; -v shows the kernel's log",
+			what);
+	return log_err_r(err, "cannot %s: %m; -v shows the kernel's log", what);
+}
+
+static int load(struct gate *g)
+{
+	struct gate_bpf *bpf = gate_bpf__open();
+	int r;
+
+	if (!bpf)
+		return load_error(-errno, "open the BPF programs");
+	g->bpf = bpf;
+	bpf->rodata->target = (uint64_t)g->config.target;
+	bpf->rodata->deadline_ns = g->config.deadline_ns;
+	bpf->rodata->self_tgid = (unsigned)getpid();
+	bpf->rodata->ask = g->config.ask;
+	if (g->config.observe_only) {
+		bpf_program__set_autoload(bpf->progs.gate, false);
+		bpf_program__set_autoload(bpf->progs.learn, false);
+		bpf_program__set_autoload(bpf->progs.decide, false);
+	}
+	r = gate_bpf__load(bpf);
+	if (r)
+		return load_error(r, "load the BPF programs");
+	g->decide_fd = g->config.observe_only ? -1 : bpf_program__fd(bpf->progs.decide);
+	return 0;
+}
+
+static int attach(struct gate *g)
+{
+	struct gate_bpf *bpf = g->bpf;
+
+	/* This also holds a reference on kvm.ko, so what is learnt of it stays true. */
+	bpf->links.observe = bpf_program__attach(bpf->progs.observe);
+	if (!bpf->links.observe)
+		return load_error(-errno, "attach to the tracepoint kvm_write_tsc_offset");
+	if (g->config.observe_only)
+		return 0;
+	bpf->links.gate = bpf_program__attach(bpf->progs.gate);
+	if (!bpf->links.gate)
+		return load_error(-errno, "attach the gate to security_file_ioctl");
+	return 0;
+}
+
+static int open_rings(struct gate *g)
+{
+	g->writes = ring_buffer__new(bpf_map__fd(g->bpf->maps.writes), on_write, g, NULL);
+	if (!g->writes)
+		return load_error(-errno, "map the ring buffer of writes");
+	g->events = ring_buffer__new(bpf_map__fd(g->bpf->maps.events), on_event, g, NULL);
+	if (!g->events)
+		return load_error(-errno, "map the ring buffer of events");
+	return 0;
+}
+
+/* Runs the iterator over all open files once. */
+static int walk(struct gate *g)
+{
+	struct bpf_link *link = bpf_program__attach_iter(g->bpf->progs.learn, NULL);
+	_cleanup_fd_ int fd = -1;
+	char buf[64];
+	ssize_t n = 0;
+	int r = 0;
+
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		r = fd;
+	while (!r && (n = read(fd, buf, sizeof(buf))))
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			r = -errno;
+	bpf_link__destroy(link);
+	return r;
+}
+
+/* Old VMs first (mode is still GATE_LEARN: a VM that starts to run meanwhile is old too). */
+static int start(struct gate *g)
+{
+	struct gate_bpf__bss *bss = g->bpf->bss;
+	int r = gate_probe_run(&bss->probe);
+
+	if (r)
+		return r;
+	bss->kvm_vcpu_fops = bss->probe.fops;
+	r = walk(g);
+	if (r)
+		return load_error(r, "look for the VMs that run already");
+	__atomic_store_n(&bss->mode, GATE_ACTIVE, __ATOMIC_SEQ_CST);
+	return 0;
+}
+
+int gate_open(const struct gate_config *config, struct gate **ret)
+{
+	struct gate *g;
+	int r = check_host();
+
+	if (r)
+		return r;
+	g = calloc(1, sizeof(*g));
+	if (!g)
+		return -ENOMEM;
+	g->config = *config;
+	libbpf_set_print(print_libbpf);
+	r = load(g);
+	r = r ?: open_rings(g);
+	r = r ?: attach(g);
+	if (!r && !config->observe_only)
+		r = start(g);
+	if (r) {
+		gate_close(g);
+		return r;
+	}
+	*ret = g;
+	return 0;
+}
+
+void gate_drain(struct gate *g)
+{
+	__atomic_store_n(&g->bpf->bss->mode, GATE_DRAIN, __ATOMIC_SEQ_CST);
+}
+
+void gate_detach(struct gate *g)
+{
+	gate_bpf__detach(g->bpf);
+}
+
+void gate_close(struct gate *g)
+{
+	if (!g)
+		return;
+	/* The gate goes before its maps do. */
+	if (g->bpf)
+		gate_detach(g);
+	ring_buffer__free(g->events);
+	ring_buffer__free(g->writes);
+	gate_bpf__destroy(g->bpf);
+	free(g);
+}
+
+int gate_events_fd(const struct gate *g)
+{
+	return ring_buffer__epoll_fd(g->events);
+}
+
+int gate_writes_fd(const struct gate *g)
+{
+	return ring_buffer__epoll_fd(g->writes);
+}
+
+static int read_ring(struct ring_buffer *rb)
+{
+	int n = ring_buffer__consume(rb);
+
+	return n < 0 ? n : 0;
+}
+
+int gate_read_events(struct gate *g)
+{
+	return read_ring(g->events);
+}
+
+int gate_read_writes(struct gate *g)
+{
+	return read_ring(g->writes);
+}
+
+bool gate_decide(struct gate *g, const struct gate_event *e, enum gate_op op, uint64_t extend_ns)
+{
+	struct gate_decision d = {
+		.kvm = e->kvm,
+		.held_ns = e->held_ns,
+		.extend_ns = extend_ns,
+		.op = op,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &d, .ctx_size_in = sizeof(d));
+	int r = bpf_prog_test_run_opts(g->decide_fd, &opts);
+
+	if (r) {
+		log_errno(
+			r,
+			"cannot tell the gate about VM %#llx: %m; it opens by itself after the deadline",
+			(unsigned long long)e->kvm);
+		return false;
+	}
+	return opts.retval == 1;
+}
+
+pid_t gate_thread(struct gate *g, uint64_t kvm, unsigned vcpu)
+{
+	struct gate_thread_key key = {.kvm = kvm, .vcpu = vcpu};
+	uint32_t tid;
+
+	if (bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.threads), &key, &tid))
+		return 0;
+	return (pid_t)tid;
+}
+
+static void drop_unseen(struct gate *g, uint32_t epoch)
+{
+	int fd = bpf_map__fd(g->bpf->maps.vms);
+	uint64_t key, next, *at = NULL;
+	struct gate_vm vm;
+
+	/* Deleting `key` would restart the walk: always step on before deleting. */
+	while (!bpf_map_get_next_key(fd, at, &next)) {
+		if (at && !bpf_map_lookup_elem(fd, &key, &vm) && vm.epoch != epoch)
+			bpf_map_delete_elem(fd, &key);
+		key = next;
+		at = &key;
+	}
+	if (at && !bpf_map_lookup_elem(fd, &key, &vm) && vm.epoch != epoch)
+		bpf_map_delete_elem(fd, &key);
+}
+
+int gate_sweep(struct gate *g)
+{
+	struct gate_bpf__bss *bss = g->bpf->bss;
+	uint32_t epoch;
+	int r;
+
+	if (g->config.observe_only || bss->known_vms - g->swept_at < SWEEP_EVERY)
+		return 0;
+	g->swept_at = bss->known_vms;
+	epoch = __atomic_add_fetch(&bss->epoch, 1, __ATOMIC_SEQ_CST);
+	r = walk(g);
+	if (!r)
+		drop_unseen(g, epoch);
+	return r;
+}
+
+void gate_get_counts(const struct gate *g, struct gate_counts *ret)
+{
+	const struct gate_bpf__bss *bss = g->bpf->bss;
+
+	*ret = (struct gate_counts){
+		.vms = bss->known_vms,
+		.lost_events = bss->lost_events,
+		.lost_writes = bss->lost_writes,
+		.unknown_vms = bss->unknown_vms,
+	};
+}
