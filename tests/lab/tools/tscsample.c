@@ -106,6 +106,7 @@ static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint6
 	int fd = lab_connect(cid, LAB_PORT_TSC);
 	int32_t status;
 
+	alarm(60); /* a guest that died must not hang the case */
 	if (fd < 0 || !lab_write(fd, &cpu, sizeof(cpu)) || !lab_read(fd, &status, sizeof(status)) || status) {
 		fprintf(stderr, "tscsample: no answer from CPU %u of guest %u\n", cpu, cid);
 		return 2;
