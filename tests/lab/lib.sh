@@ -1,10 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# For cases: TAP, guests, waiting. Sourced inside the emulated host.
+# For cases: TAP, guests, waiting. Sourced inside the emulated host (or, by tests/lab/local, here).
 set -u
 # shellcheck disable=SC2034
 T=/sys/kernel/tracing
-lab_count=0 lab_failed=0 lab_finished='' lab_guests=() lab_next_cid=10
+LAB_RUN=${LAB_RUN:-/run/lab}
+lab_count=0 lab_failed=0 lab_finished='' lab_guests=() lab_next_cid=${LAB_CID:-10}
 lab_splat='BUG:|WARNING: CPU|Oops|general protection fault|Kernel panic|soft lockup|hard LOCKUP|self-detected stall|detected stalls|blocked for more than|unchecked MSR'
 lab_splats_at_start=$(dmesg | grep -cE "$lab_splat")
 
@@ -126,9 +127,9 @@ stamp() { diag "$(printf '%6.1f s  %s' "$(cut -d' ' -f1 /proc/uptime)" "$*")"; }
 
 # --- guests ------------------------------------------------------------------
 
-guest_dir() { echo "/run/lab/guests/$1"; }
-guest_cid() { cat "/run/lab/vm/$1/cid"; }
-vm_pid() { cat "/run/lab/vm/$1/pid"; }
+guest_dir() { echo "$LAB_RUN/guests/$1"; }
+guest_cid() { cat "$LAB_RUN/vm/$1/cid"; }
+vm_pid() { cat "$LAB_RUN/vm/$1/pid"; }
 
 # guest_command NAME [QEMU-ARG...]: prepares a guest; its command line is then in
 # the array GUEST_COMMAND. Variables of the caller that change it:
@@ -138,7 +139,7 @@ vm_pid() { cat "/run/lab/vm/$1/pid"; }
 guest_command() {
 	local name=$1 dir vm kernel cid agent=${GUEST_AGENT:-}
 	shift
-	dir=$(guest_dir "$name") vm=/run/lab/vm/$name kernel=/lab/guest/${GUEST_KERNEL:-6.1}
+	dir=$(guest_dir "$name") vm=$LAB_RUN/vm/$name kernel=$LAB/guest/${GUEST_KERNEL:-6.1}
 	mkdir -p "$dir" "$vm"
 	chmod 777 "$dir" "$vm"
 	if [ ! -e "$vm/cid" ]; then
@@ -167,12 +168,12 @@ guest_command() {
 # The guests' initramfs: drivers and trace-cmd from the image, the rest from this run.
 lab_guest_initrd() {
 	local k
-	for k in /lab/guest/*; do
-		[ -d "$k" ] && [ ! -e "$k/initrd.full" ] && cat "$k/initrd" /lab/guest.cpio >"$k/initrd.full"
+	for k in "$LAB"/guest/*; do
+		[ -d "$k" ] && [ ! -e "$k/initrd.full" ] && cat "$k/initrd" "$LAB/guest.cpio" >"$k/initrd.full"
 	done
 	return 0
 }
-lab_guest_kernels() { (cd /lab/guest && echo *); }
+lab_guest_kernels() { (cd "$LAB/guest" && echo *); }
 
 # guest_start NAME [QEMU-ARG...]: starts it in the background. Words in the array
 # GUEST_PREFIX go before the command, for example (as_lab) or ("$ONETSC" zero --).
@@ -180,12 +181,12 @@ guest_start() {
 	local name=$1
 	guest_command "$@"
 	"${GUEST_PREFIX[@]}" "${GUEST_COMMAND[@]}" >"$(guest_dir "$name")/qemu.log" 2>&1 7>&- &
-	echo $! >"/run/lab/vm/$name/job"
+	echo $! >"$LAB_RUN/vm/$name/job"
 	wait_for 30 lab_vm_is_up "$name" && return
 	diag "guest $name did not start: $(cat "$(guest_dir "$name")/qemu.log")"
 	return 1
 }
-lab_vm_is_up() { [ -s "/run/lab/vm/$1/pid" ]; }
+lab_vm_is_up() { [ -s "$LAB_RUN/vm/$1/pid" ]; }
 GUEST_PREFIX=()
 
 # guest_wait NAME [SECONDS]: until its command channel answers.
@@ -210,8 +211,8 @@ guest_put() { labctl run -i "$(guest_cid "$1")" 60 "cat >'$3' && chmod 755 '$3'"
 guest_get() { labctl run "$(guest_cid "$1")" 60 "cat '$2'" >"$3"; }
 
 # guest_qmp NAME JSON: the answer, one line. guest_event NAME EVENT [SECONDS]: waits for one.
-guest_qmp() { labctl qmp "/run/lab/vm/$1/qmp" 20 "$2"; }
-guest_event() { labctl event "/run/lab/vm/$1/qmp2" "${3:-60}" "$2"; }
+guest_qmp() { labctl qmp "$LAB_RUN/vm/$1/qmp" 20 "$2"; }
+guest_event() { labctl event "$LAB_RUN/vm/$1/qmp2" "${3:-60}" "$2"; }
 
 # guest_plug_cpu NAME: adds the next free vCPU.
 guest_plug_cpu() {
@@ -228,8 +229,8 @@ guest_stop() {
 	pid=$(vm_pid "$1" 2>/dev/null) || return 0
 	guest_qmp "$1" '{"execute":"quit"}' >/dev/null 2>&1
 	wait_for 5 lab_gone "$pid" || kill -KILL "$pid"
-	rm -f "/run/lab/vm/$1/pid"
-	wait "$(cat "/run/lab/vm/$1/job" 2>/dev/null)" 2>/dev/null
+	rm -f "$LAB_RUN/vm/$1/pid"
+	wait "$(cat "$LAB_RUN/vm/$1/job" 2>/dev/null)" 2>/dev/null
 	return 0
 }
 lab_gone() { ! kill -0 "$1"; }
