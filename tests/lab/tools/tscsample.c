@@ -100,7 +100,7 @@ static void count(struct tally *t, uint64_t h1, uint64_t g, uint64_t h2)
 		t->widest = width;
 }
 
-static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint64_t offset)
+static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint64_t offset, int show)
 {
 	struct tally t = { .narrowest = UINT64_MAX };
 	int fd = lab_connect(cid, LAB_PORT_TSC);
@@ -118,6 +118,8 @@ static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint6
 			return 2;
 		h2 = now();
 		count(&t, h1, g - offset, h2);
+		if (show)
+			printf("%u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", cpu, h1, g - offset, h2);
 	}
 	close(fd);
 	printf("cpu=%u samples=%u inside=%u below=%u above=%u narrowest=%" PRIu64 " widest=%" PRIu64 "\n",
@@ -135,11 +137,14 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+	int show = argc > 1 && strcmp(argv[1], "show") == 0;
+
 	signal(SIGPIPE, SIG_IGN);
 	if (argc == 2 && strcmp(argv[1], "serve") == 0)
 		return serve();
-	if ((argc != 5 && argc != 6) || strcmp(argv[1], "check") != 0)
+	if ((argc != 5 && argc != 6) || (!show && strcmp(argv[1], "check") != 0))
 		return usage();
 	return check_cpu((unsigned int)atoi(argv[2]), (uint32_t)atoi(argv[3]), (unsigned int)atoi(argv[4]),
-			 argc == 6 ? (uint64_t)strtoll(argv[5], NULL, 0) : 0);
+			 argc == 6 ? (uint64_t)strtoll(argv[5], NULL, 0) : 0,
+			 show);
 }
