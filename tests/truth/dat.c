@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* trace.dat v6 as stock trace-cmd 3.1.6 writes it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "truth.h"
+
+enum { OPT_CPUSTAT = 2, OPT_CLOCK = 4, OPT_UNAME = 5, OPT_CPUCOUNT = 8, OPT_TRACEID = 11 };
+enum { OPT_TIME_SHIFT = 12, OPT_GUEST = 13, OPT_TSC2NSEC = 14 };
+
+static const char header_event[] = "# compressed entry header\n"
+				   "\ttype_len    :    5 bits\n"
+				   "\ttime_delta  :   27 bits\n"
+				   "\tarray       :   32 bits\n\n"
+				   "\tpadding     : type == 29\n"
+				   "\ttime_extend : type == 30\n"
+				   "\ttime_stamp : type == 31\n"
+				   "\tdata max type_len  == 28\n";
+
+static int add_int(struct bytes *b, uint64_t v, size_t n)
+{
+	return bytes_add(b, &v, n);
+}
+
+/* A length of n_size bytes, then the text. */
+static int add_text(struct bytes *b, const char *s, size_t n_size)
+{
+	size_t n = strlen(s);
+	int r = add_int(b, n, n_size);
+
+	return r ? r : bytes_add(b, s, n);
+}
+
+static int add_headers(struct bytes *b, const struct world *w)
+{
+	char page[512];
+	int r;
+
+	snprintf(page, sizeof(page),
+		 "\tfield: u64 timestamp;\toffset:0;\tsize:8;\tsigned:0;\n"
+		 "\tfield: local_t commit;\toffset:8;\tsize:8;\tsigned:1;\n"
+		 "\tfield: int overwrite;\toffset:8;\tsize:1;\tsigned:1;\n"
+		 "\tfield: char data;\toffset:16;\tsize:%u;\tsigned:1;\n",
+		 w->page_bytes - 16);
+	r = bytes_add(b, "\027\010\104tracing6\0\0\010", 14);
+	if (!r)
+		r = add_int(b, w->page_bytes, 4);
+	if (!r)
+		r = bytes_add(b, "header_page", 12);
+	if (!r)
+		r = add_text(b, page, 8);
+	if (!r)
+		r = bytes_add(b, "header_event", 13);
+	return r ? r : add_text(b, header_event, 8);
+}
+
+static int add_formats(struct bytes *b)
+{
+	static const struct {
+		const char *system;
+		enum truth_kind kinds[8];
+		unsigned n;
+	} systems[] = {
+		{"kvm", {T_ENTRY, T_EXIT, T_OFFSET, T_MSR, T_USERSPACE, T_INJ}, 6},
+		{"sched", {T_SWITCH, T_WAKING}, 2},
+		{"irq", {T_IRQ}, 1},
+	};
+	int r = add_int(b, 1, 4);
+
+	if (!r)
+		r = add_text(b, payload_format(T_PRINT), 8);
+	if (!r)
+		r = add_int(b, ARRAY_SIZE(systems), 4);
+	for (size_t i = 0; i < ARRAY_SIZE(systems) && !r; i++) {
+		r = bytes_add(b, systems[i].system, strlen(systems[i].system) + 1);
+		if (!r)
+			r = add_int(b, systems[i].n, 4);
+		for (unsigned k = 0; k < systems[i].n && !r; k++)
+			r = add_text(b, payload_format(systems[i].kinds[k]), 8);
+	}
+	return r;
+}
+
+static int add_texts(struct bytes *b, const struct world *w, const struct truth_vm *vm)
+{
+	char comms[4096] = "";
+	size_t n = 0;
+	int r;
+
+	for (unsigned i = 1; i < 20; i++)
+		n += (size_t)snprintf(comms + n, sizeof(comms) - n, "%u task-%u\n", i, i);
+	for (unsigned i = 0; i < w->n_vms && !vm; i++)
+		for (unsigned k = 0; k < w->vms[i].n; k++)
+			n += (size_t)snprintf(comms + n, sizeof(comms) - n, "%d CPU %u/KVM\n",
+					      w->vms[i].vcpus[k].tid, k);
+	r = add_text(b, "ffffffff81000000 T _stext\n", 4);
+	if (!r)
+		r = add_text(b, "", 4);
+	return r ? r : add_text(b, comms, 8);
+}
+
+static int add_option(struct bytes *b, unsigned id, const void *p, size_t n)
+{
+	int r = add_int(b, id, 2);
+
+	if (!r)
+		r = add_int(b, n, 4);
+	return r ? r : bytes_add(b, p, n);
+}
+
+static int add_guests(struct bytes *b, const struct world *w)
+{
+	int r = 0;
+
+	for (unsigned i = 0; i < w->n_vms && !r; i++) {
+		const struct truth_vm *vm = &w->vms[i];
+		uint8_t o[256];
+		size_t n = strlen(vm->name) + 1;
+
+		memcpy(o, vm->name, n);
+		memcpy(o + n, &vm->trace_id, 8);
+		memcpy(o + n + 8, &vm->n, 4);
+		n += 12;
+		for (unsigned k = 0; k < vm->n; k++, n += 8) {
+			memcpy(o + n, &vm->vcpus[k].guest_cpu, 4);
+			memcpy(o + n + 4, &vm->vcpus[k].tid, 4);
+		}
+		r = add_option(b, OPT_GUEST, o, n);
+	}
+	return r;
+}
+
+static const struct truth_vcpu *vcpu_of_cpu(const struct truth_vm *vm, unsigned cpu)
+{
+	for (unsigned i = 0; i < vm->n; i++)
+		if (vm->vcpus[i].guest_cpu == cpu)
+			return &vm->vcpus[i];
+	return NULL;
+}
+
+static size_t put64(uint8_t *o, size_t n, uint64_t v)
+{
+	memcpy(o + n, &v, 8);
+	return n + 8;
+}
+
+/* Two samples a CPU, at begin and end, as trace-cmd's kvm protocol takes them: -tsc_offset, ratio,
+ * fraction bits. */
+static int add_time_shift(struct bytes *b, const struct world *w, const struct truth_vm *vm)
+{
+	uint8_t o[1024];
+	uint32_t head[3] = {0, vm->n, 2};
+	size_t n = put64(o, 0, w->trace_id);
+
+	memcpy(o + n, head, 8);
+	n += 8;
+	for (unsigned cpu = 0; cpu < vm->n; cpu++) {
+		const struct truth_vcpu *v = vcpu_of_cpu(vm, cpu);
+		const struct truth_epoch *e[2] = {&v->epochs.v[0], &v->epochs.v[v->epochs.n - 1]};
+
+		memcpy(o + n, &head[2], 4);
+		n += 4;
+		n = put64(o, n, map_forward(&e[0]->map, w->begin));
+		n = put64(o, n, map_forward(&e[1]->map, w->end));
+		for (int i = 0; i < 2; i++)
+			n = put64(o, n, -e[i]->map.offset);
+		for (int i = 0; i < 2; i++)
+			n = put64(o, n, e[i]->map.ratio);
+	}
+	for (unsigned cpu = 0; cpu < vm->n; cpu++)
+		for (int i = 0; i < 2; i++)
+			n = put64(o, n, vcpu_of_cpu(vm, cpu)->epochs.v[0].map.frac);
+	return add_option(b, OPT_TIME_SHIFT, o, n);
+}
+
+static int add_options(struct bytes *b, const struct world *w, const struct truth_vm *vm,
+		       uint64_t trace_id, unsigned cpus)
+{
+	static const char clock[] =
+		"local global counter uptime perf mono mono_raw boot [x86-tsc]\n";
+	static const char uname_host[] = "Linux host 6.1.0 x86_64",
+			  uname_vm[] = "Linux vm 6.1.0 x86_64";
+	uint32_t conv[4] = {w->mult, w->shift, 0, 0};
+	int r = bytes_add(b, "options  ", 10);
+
+	if (!r)
+		r = add_option(b, OPT_CLOCK, clock, sizeof(clock));
+	if (!r)
+		r = add_option(b, OPT_UNAME, vm ? uname_vm : uname_host, sizeof(uname_vm));
+	for (unsigned i = 0; i < cpus && !r; i++) {
+		char stat[64];
+		int n = snprintf(stat, sizeof(stat), "CPU: %u\nentries: 0\noverrun: 0\n", i);
+
+		r = add_option(b, OPT_CPUSTAT, stat, (size_t)n + 1);
+	}
+	if (!r)
+		r = add_option(b, OPT_TRACEID, &trace_id, 8);
+	if (!r)
+		r = add_option(b, OPT_CPUCOUNT, &cpus, 4);
+	if (!r)
+		r = add_option(b, OPT_TSC2NSEC, conv, 16);
+	if (!r && !vm)
+		r = add_guests(b, w);
+	if (!r && vm && !w->session)
+		r = add_time_shift(b, w, vm);
+	return r ? r : add_int(b, 0, 2);
+}
+
+static int pad_to_page(struct bytes *b, uint32_t page)
+{
+	return b->n % page ? bytes_add(b, NULL, page - b->n % page) : 0;
+}
+
+static int write_file(const char *path, const struct bytes *b)
+{
+	_cleanup_file_ FILE *f = fopen(path, "wx");
+
+	if (!f)
+		return -errno;
+	if (fwrite(b->v, 1, b->n, f) != b->n || fflush(f))
+		return -EIO;
+	return 0;
+}
+
+int dat_write(const struct world *w, const struct truth_vm *vm, uint64_t trace_id,
+	      const struct bytes *pages, unsigned cpus, const char *path)
+{
+	struct bytes b = {0};
+	size_t table;
+	int r = add_headers(&b, w);
+
+	if (!r)
+		r = add_formats(&b);
+	if (!r)
+		r = add_texts(&b, w, vm);
+	if (!r)
+		r = add_int(&b, cpus, 4);
+	if (!r)
+		r = add_options(&b, w, vm, trace_id, cpus);
+	if (!r)
+		r = bytes_add(&b, "flyrecord", 10);
+	table = b.n;
+	if (!r)
+		r = bytes_add(&b, NULL, (size_t)cpus * 16);
+	for (unsigned i = 0; i < cpus && !r; i++) {
+		uint64_t place[2];
+
+		r = pad_to_page(&b, w->page_bytes);
+		if (r)
+			break;
+		place[0] = b.n;
+		place[1] = pages[i].n;
+		memcpy(b.v + table + (size_t)i * 16, place, 16);
+		r = bytes_add(&b, pages[i].v, pages[i].n);
+	}
+	if (!r)
+		r = write_file(path, &b);
+	free(b.v);
+	return r;
+}

@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Ring-buffer pages as kernel/trace/ring_buffer.c (6.1) leaves them: 27-bit deltas, TIME_EXTEND,
+ * absolute stamps, discarded events, padding at the end, missed events, and the clamp when the
+ * clock went back. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "truth.h"
+
+enum { TYPE_PADDING = 29, TYPE_EXTEND = 30, TYPE_STAMP = 31 };
+
+#define MISSED_EVENTS (1u << 31)
+#define MISSED_STORED (1u << 30)
+#define HEADER_BYTES  16 /* stamp and commit of a page */
+#define TS_LOW_BITS   59 /* what an absolute stamp can hold */
+
+int bytes_add(struct bytes *b, const void *p, size_t n)
+{
+	if (b->n + n > b->size) {
+		size_t size = (b->n + n) * 2;
+		uint8_t *v = realloc(b->v, size);
+
+		if (!v)
+			return -ENOMEM;
+		b->v = v;
+		b->size = size;
+	}
+	if (p)
+		memcpy(b->v + b->n, p, n);
+	else
+		memset(b->v + b->n, 0, n);
+	b->n += n;
+	return 0;
+}
+
+struct packer {
+	struct world *w;
+	struct bytes *out;
+	size_t page; /* offset of the open page in out */
+	uint32_t at; /* of its data; 0 with open false */
+	bool open, clamped;
+	uint64_t last;	 /* the kernel's write_stamp */
+	uint64_t missed; /* before the open page; UINT64_MAX: not told; 0: none */
+};
+
+static void put32(struct packer *p, uint32_t v)
+{
+	memcpy(p->out->v + p->page + HEADER_BYTES + p->at, &v, 4);
+	p->at += 4;
+}
+
+static uint32_t room(const struct packer *p)
+{
+	return p->w->page_bytes - HEADER_BYTES - p->at;
+}
+
+static int page_open(struct packer *p, uint64_t stamp)
+{
+	p->page = p->out->n;
+	p->at = 0;
+	p->open = true;
+	p->clamped = false;
+	p->last = stamp;
+	if (bytes_add(p->out, NULL, p->w->page_bytes))
+		return -ENOMEM;
+	memcpy(p->out->v + p->page, &stamp, 8);
+	return 0;
+}
+
+/* full: the rest is one discarded event, as rb_reset_tail() leaves it; else the reader took the
+ * page before it was full. */
+static void page_close(struct packer *p, bool full)
+{
+	uint64_t commit;
+
+	if (full && room(p) >= 8) {
+		uint32_t rest = room(p);
+
+		put32(p, TYPE_PADDING | 1 << 5);
+		put32(p, rest - 4);
+		p->at += rest - 8;
+	}
+	commit = p->at;
+	if (p->missed) {
+		commit |= MISSED_EVENTS;
+		if (p->missed != UINT64_MAX && room(p) >= 8) {
+			commit |= MISSED_STORED;
+			memcpy(p->out->v + p->page + HEADER_BYTES + p->at, &p->missed, 8);
+		}
+	}
+	memcpy(p->out->v + p->page + 8, &commit, 8);
+	p->open = false;
+	p->missed = 0;
+}
+
+/* An interrupted event was dropped again; its time says nothing. */
+static void put_discarded(struct packer *p)
+{
+	put32(p, TYPE_PADDING | 1 << 5);
+	put32(p, 12);
+	p->at += 8;
+}
+
+static uint32_t record_bytes(const struct truth_event *e)
+{
+	return 4 + e->size + (e->size > 28 * 4 ? 4 : 0);
+}
+
+static void put_record(struct packer *p, const struct truth_event *e, uint32_t delta)
+{
+	if (e->size > 28 * 4) {
+		put32(p, delta << 5);
+		put32(p, e->size + 4u);
+	} else {
+		put32(p, delta << 5 | e->size / 4u);
+	}
+	memcpy(p->out->v + p->page + HEADER_BYTES + p->at, e->data, e->size);
+	p->at += e->size;
+}
+
+static void put_extend(struct packer *p, uint64_t delta, uint32_t type)
+{
+	put32(p, type | (uint32_t)(delta & ((1 << 27) - 1)) << 5);
+	put32(p, (uint32_t)(delta >> 27));
+}
+
+/* The event into the open page. False: it does not fit any more. */
+static bool put_event(struct packer *p, struct truth_event *e)
+{
+	uint64_t delta = e->stamp - p->last;
+	bool back = delta > UINT64_C(1) << TS_LOW_BITS;
+	bool absolute = !back && !p->clamped && rnd_one_in(p->w, 60) &&
+			e->stamp >> TS_LOW_BITS == p->last >> TS_LOW_BITS;
+	bool discarded = absolute && rnd_one_in(p->w, 2);
+	bool extend = back || absolute || delta >> 27;
+
+	if (room(p) < record_bytes(e) + (extend ? 8 : 0) + (discarded ? 16 : 0))
+		return false;
+	if (discarded)
+		put_discarded(p);
+	if (absolute)
+		put_extend(p, e->stamp & ((UINT64_C(1) << TS_LOW_BITS) - 1), TYPE_STAMP);
+	else if (extend)
+		put_extend(p, back ? 0 : delta, TYPE_EXTEND);
+	put_record(p, e, extend ? 0 : (uint32_t)delta);
+	p->clamped = p->clamped || back;
+	if (p->clamped)
+		e->flags |= T_CLAMPED;
+	p->last = e->stamp;
+	return true;
+}
+
+/* Loses a run of events from i on; returns the next one that is kept. */
+static size_t lose(struct packer *p, struct truth_lane *l, size_t i, bool keep_offsets)
+{
+	size_t first = i, n = 1 + rnd_below(p->w, 80);
+	struct truth_gap *g;
+
+	while (i < l->events.n && n--) {
+		if (keep_offsets && l->events.v[i].kind == T_OFFSET)
+			break;
+		l->events.v[i++].flags |= T_LOST;
+	}
+	if (i == first || i == l->events.n)
+		return i; /* at the end nobody tells */
+	g = array_add(&l->gaps);
+	if (!g)
+		return SIZE_MAX;
+	p->missed = rnd_one_in(p->w, 3) ? UINT64_MAX : i - first;
+	*g = (struct truth_gap){i, p->missed};
+	return i;
+}
+
+/* A full page has no room for the count: then it is not told. Corrects the last gap. */
+static void note_untold(struct packer *p, struct truth_lane *l)
+{
+	if (p->missed && p->missed != UINT64_MAX && room(p) < 8)
+		l->gaps.v[l->gaps.n - 1].lost = UINT64_MAX;
+}
+
+static void close_page(struct packer *p, struct truth_lane *l, bool full)
+{
+	if (full && room(p) >= 8 && p->missed) /* the padding takes the room */
+		l->gaps.v[l->gaps.n - 1].lost = UINT64_MAX;
+	note_untold(p, l);
+	page_close(p, full);
+}
+
+int ring_pack(struct world *w, struct truth_lane *l, bool loss, bool keep_offsets,
+	      struct bytes *ret)
+{
+	struct packer p = {.w = w, .out = ret};
+	size_t i = 0;
+
+	if (loss && rnd_one_in(w, 5))
+		i = lose(&p, l, i, keep_offsets);
+	while (i < l->events.n) {
+		struct truth_event *e = &l->events.v[i];
+
+		if (!p.open && page_open(&p, e->stamp))
+			return -ENOMEM;
+		if (put_event(&p, e)) {
+			i++;
+			if (!rnd_one_in(w, 400))
+				continue;
+			close_page(&p, l, false);
+		} else {
+			close_page(&p, l, true);
+		}
+		if (loss && rnd_one_in(w, 4))
+			i = lose(&p, l, i, keep_offsets);
+	}
+	if (p.open)
+		close_page(&p, l, false);
+	return i == SIZE_MAX ? -ENOMEM : 0;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Worlds of which everything is known: VMs that run on host CPUs, change their TSC offsets, lose
+ * events. From a seed alone; written as trace.dat v6 files by a writer of its own. The formulas here
+ * are written anew on purpose: they check src/clock, src/session and src/source. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/array.h"
+#include "base/cleanup.h"
+
+#define VMS_MAX	      3
+#define VCPUS_MAX     4
+#define HOST_CPUS_MAX 6
+#define DATA_MAX      160
+
+enum truth_kind {
+	T_ENTRY,
+	T_EXIT,
+	T_OFFSET,
+	T_MSR,
+	T_USERSPACE,
+	T_INJ,
+	T_SWITCH,
+	T_WAKING,
+	T_IRQ,
+	T_PRINT,
+	T_KINDS,
+};
+
+enum truth_flag {
+	T_LOST = 1,	 /* happened, but is not in the file */
+	T_CLAMPED = 2,	 /* the file's stamp is wrong: the ring buffer clamped it */
+	T_AMBIGUOUS = 4, /* stamp and place in the lane fit an earlier epoch too */
+};
+
+struct truth_event {
+	uint64_t ticks;	 /* host tick at which it happened */
+	uint64_t lo, hi; /* all host ticks that the stamp may stand for */
+	uint64_t stamp;	 /* in the machine's own clock */
+	uint64_t
+		window; /* kvm_entry, kvm_exit and the guest events between: the same number; or 0 */
+	uint16_t machine, cpu;
+	int8_t vm, vcpu; /* indices; guest events, and host events of a vCPU's thread; else -1 */
+	uint8_t kind, flags;
+	uint8_t size;
+	uint8_t data[DATA_MAX];
+};
+struct truth_events ARRAY(struct truth_event);
+
+struct truth_gap {
+	size_t before; /* the event of the lane that follows */
+	uint64_t lost; /* UINT64_MAX: not told in the file */
+};
+struct truth_gaps ARRAY(struct truth_gap);
+
+struct truth_lane {
+	struct truth_events events;
+	struct truth_gaps gaps;
+};
+
+struct truth_map { /* guest = ((host * ratio) >> frac) + offset */
+	uint64_t offset, ratio;
+	unsigned frac;
+};
+struct truth_epoch {
+	uint64_t from;
+	struct truth_map map;
+};
+struct truth_epochs ARRAY(struct truth_epoch);
+
+struct truth_step {
+	uint64_t at; /* done at the first exit after this tick */
+	int64_t by;
+};
+struct truth_steps ARRAY(struct truth_step);
+
+struct truth_vcpu {
+	unsigned id, guest_cpu;
+	int tid;
+	struct truth_epochs epochs;
+	struct truth_steps steps;
+	size_t step;
+	/* simulation */
+	uint64_t at, guest_at; /* next action, last guest event */
+	int state, host_cpu, todo;
+	uint64_t window;
+};
+
+struct truth_vm {
+	char name[16];
+	int pid;
+	unsigned n;
+	uint64_t from, to; /* recorded between these host ticks */
+	uint64_t trace_id;
+	struct truth_vcpu vcpus[VCPUS_MAX];
+	struct truth_lane lanes[VCPUS_MAX]; /* by guest CPU */
+};
+
+/* What a world may contain; every bit can be taken away. */
+enum truth_feature {
+	F_SCALING = 1,
+	F_STEPS = 2,	/* offsets change in mid-trace */
+	F_BACKWARD = 4, /* also backward */
+	F_LOSS = 8,	/* guest events are lost */
+	F_HOST_LOSS = 16,
+	F_TIES = 32,	/* coarse ticks */
+	F_WRAP = 64,	/* guest counters wrap */
+	F_SPARSE = 128, /* vCPU ids are not 0..n-1, guest CPUs in another order (sessions only) */
+	F_EDGES = 256,	/* host and guests recorded over different times */
+	F_ALL = 511,
+};
+
+struct world {
+	uint64_t seed, rng;
+	unsigned features;
+	bool session;	 /* else files side by side */
+	unsigned events; /* about so many */
+	unsigned host_cpus, n_vms;
+	uint64_t grain, pace;
+	uint64_t begin, host_from, host_to, end;
+	uint32_t page_bytes, mult, shift;
+	uint64_t trace_id, windows;
+	struct truth_vm vms[VMS_MAX];
+	struct truth_lane host[HOST_CPUS_MAX], offsets[HOST_CPUS_MAX];
+	int running[HOST_CPUS_MAX]; /* tid on that CPU */
+	bool in_guest[HOST_CPUS_MAX];
+};
+
+/* rng.c */
+uint64_t rnd(struct world *w);
+uint64_t rnd_below(struct world *w, uint64_t n);
+/* true once in n */
+bool rnd_one_in(struct world *w, unsigned n);
+
+/* world.c: from w's seed, features, session and events everything else. 0 or -ENOMEM. */
+must_check int world_make(struct world *w);
+void world_free(struct world *w);
+uint64_t map_forward(const struct truth_map *m, uint64_t host_ticks);
+const struct truth_epoch *epoch_of(const struct truth_vcpu *v, uint64_t host_ticks);
+
+/* payload.c: fills e->data and e->size. a and b are what the kind's fields want. */
+void payload_fill(struct truth_event *e, int pid, uint64_t a, uint64_t b);
+/* Format text, as in events/SYSTEM/NAME/format. */
+const char *payload_format(enum truth_kind k);
+const char *payload_system(enum truth_kind k);
+const char *payload_name(enum truth_kind k);
+
+/* A growing piece of a file. */
+struct bytes {
+	uint8_t *v;
+	size_t n, size;
+};
+must_check int bytes_add(struct bytes *b, const void *p, size_t n);
+
+/* ring.c: a lane's events as ring-buffer pages, the way the kernel writes them. Some events get
+ * lost when loss says so; marks them and those with clamped stamps. keep_offsets: never loses
+ * kvm_write_tsc_offset. */
+must_check int ring_pack(struct world *w, struct truth_lane *l, bool loss, bool keep_offsets,
+			 struct bytes *ret);
+
+/* dat.c */
+/* A trace.dat v6. vm: a guest's file; NULL: the host's. */
+must_check int dat_write(const struct world *w, const struct truth_vm *vm, uint64_t trace_id,
+			 const struct bytes *pages, unsigned cpus, const char *path);
+
+/* out.c: all files of the world, and truth.txt, into the new directory dir. Marks lost, clamped and
+ * ambiguous events on the way. */
+must_check int world_write(struct world *w, const char *dir);

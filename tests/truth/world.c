@@ -1,0 +1,459 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The simulation: in order of time, one action of one vCPU or of the rest of the host. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "truth.h"
+
+typedef unsigned __int128 u128;
+
+enum { OUT, ON_CPU, IN_GUEST };
+
+uint64_t map_forward(const struct truth_map *m, uint64_t host_ticks)
+{
+	return (uint64_t)(((u128)host_ticks * m->ratio) >> m->frac) + m->offset;
+}
+
+const struct truth_epoch *epoch_of(const struct truth_vcpu *v, uint64_t host_ticks)
+{
+	const struct truth_epoch *e = v->epochs.v;
+
+	for (size_t i = 1; i < v->epochs.n && v->epochs.v[i].from <= host_ticks; i++)
+		e = &v->epochs.v[i];
+	return e;
+}
+
+static const struct truth_map *map_now(const struct truth_vcpu *v)
+{
+	return &v->epochs.v[v->epochs.n - 1].map;
+}
+
+static int epoch_add(struct truth_vcpu *v, uint64_t from, struct truth_map m)
+{
+	struct truth_epoch *e = array_add(&v->epochs);
+
+	if (!e)
+		return -ENOMEM;
+	*e = (struct truth_epoch){from, m};
+	return 0;
+}
+
+/* --- making up the world --- */
+
+static uint64_t step_ticks(struct world *w, uint64_t mean)
+{
+	uint64_t d = rnd_below(w, 2 * mean * w->pace + 1);
+
+	if (rnd_one_in(w, 100))
+		d += rnd_below(w, (w->end - w->begin) / 20);
+	return d / w->grain * w->grain;
+}
+
+static struct truth_map random_scale(struct world *w)
+{
+	unsigned frac = rnd_one_in(w, 2) ? 32 : 48;
+	uint64_t one = UINT64_C(1) << frac;
+
+	if (!(w->features & F_SCALING) || rnd_one_in(w, 2))
+		return rnd_one_in(w, 2) ? (struct truth_map){0, 1, 0}
+					: (struct truth_map){0, one, frac};
+	switch (rnd_below(w, 4)) {
+	case 0: /* crystals */
+		return (struct truth_map){0, one + one / 10000 - rnd_below(w, one / 5000), frac};
+	case 1:
+		return (struct truth_map){0, one * 2, frac};
+	case 2:
+		return (struct truth_map){0, one / 2, frac};
+	default:
+		return (struct truth_map){0, one / 3 + rnd_below(w, one * 2), frac};
+	}
+}
+
+static uint64_t random_offset(struct world *w, const struct truth_map *m)
+{
+	uint64_t scaled = map_forward(&(struct truth_map){0, m->ratio, m->frac}, w->begin);
+
+	if ((w->features & F_WRAP) && rnd_one_in(w, 3)) /* the guest's counter wraps soon */
+		return -scaled - rnd_below(w, w->end - w->begin);
+	switch (rnd_below(w, 4)) {
+	case 0:
+		return 0;
+	case 1:
+		return w->features & F_WRAP ? rnd(w) : 1000;
+	default: /* the guest was started some time before */
+		return -scaled + rnd_below(w, UINT64_C(1) << 40);
+	}
+}
+
+static int64_t random_step(struct world *w)
+{
+	int64_t by = 1 + (int64_t)rnd_below(w, UINT64_C(1) << (4 + rnd_below(w, 44)));
+
+	return (w->features & F_BACKWARD) && rnd_one_in(w, 2) ? -by : by;
+}
+
+static int add_step(struct truth_vcpu *v, uint64_t at, int64_t by)
+{
+	struct truth_step *s = array_add(&v->steps);
+
+	if (!s)
+		return -ENOMEM;
+	*s = (struct truth_step){at, by};
+	return 0;
+}
+
+/* Steps of all vCPUs or of one, each vCPU at a moment of its own; at times two in a row. */
+static int make_steps(struct world *w, struct truth_vm *vm, uint64_t span)
+{
+	uint64_t at = w->begin;
+	int r = 0;
+
+	for (unsigned n = (unsigned)rnd_below(w, 4); n && !r; n--) {
+		int64_t by = random_step(w);
+		unsigned only = (unsigned)rnd_below(w, vm->n * 2); /* >= n: all */
+
+		at += rnd_one_in(w, 3) ? rnd_below(w, 2000 * w->pace) : rnd_below(w, span / 3);
+		for (unsigned i = 0; i < vm->n && !r; i++)
+			if (only >= vm->n || only == i)
+				r = add_step(&vm->vcpus[i], at + rnd_below(w, 50000 * w->pace), by);
+	}
+	return r;
+}
+
+static int by_at(const void *a, const void *b)
+{
+	const struct truth_step *x = a, *y = b;
+
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static int make_vm(struct world *w, unsigned index, uint64_t span)
+{
+	struct truth_vm *vm = &w->vms[index];
+	struct truth_map m = random_scale(w);
+	bool own_offsets = rnd_one_in(w, 3);
+	unsigned stride = w->session && (w->features & F_SPARSE) ? 1 + rnd_one_in(w, 3) : 1;
+	unsigned turn = 0;
+	int r = 0;
+
+	snprintf(vm->name, sizeof(vm->name), "vm%u", index);
+	vm->n = 1 + (unsigned)rnd_below(w, VCPUS_MAX);
+	vm->pid = 1000 * (int)(index + 1);
+	vm->trace_id = rnd(w) | 1;
+	vm->from = w->host_from;
+	vm->to = w->host_to;
+	if (w->session && (w->features & F_SPARSE))
+		turn = (unsigned)rnd_below(w, vm->n);
+	m.offset = random_offset(w, &m);
+	for (unsigned i = 0; i < vm->n && !r; i++) {
+		struct truth_vcpu *v = &vm->vcpus[i];
+
+		v->id = i * stride;
+		v->guest_cpu = (i + turn) % vm->n;
+		v->tid = vm->pid + 1 + (int)i;
+		v->at = w->begin + step_ticks(w, 20000);
+		v->state = OUT;
+		r = epoch_add(v, 0, m);
+		if (own_offsets)
+			m.offset += rnd_below(w, 1000000);
+	}
+	if (!r && (w->features & F_STEPS))
+		r = make_steps(w, vm, span);
+	for (unsigned i = 0; i < vm->n; i++)
+		if (vm->vcpus[i].steps.n)
+			qsort(vm->vcpus[i].steps.v, vm->vcpus[i].steps.n, sizeof(struct truth_step),
+			      by_at);
+	return r;
+}
+
+/* --- events --- */
+
+static struct truth_event *emit(struct world *w, struct truth_lane *l, struct truth_event e)
+{
+	struct truth_event *p = array_add(&l->events);
+
+	if (p)
+		*p = e;
+	return p;
+}
+
+static int host_event(struct world *w, uint64_t at, int cpu, int vm, int vcpu, struct truth_event e,
+		      int pid, uint64_t a, uint64_t b)
+{
+	e.ticks = e.lo = e.hi = e.stamp = at;
+	e.cpu = (uint16_t)cpu;
+	e.vm = (int8_t)vm;
+	e.vcpu = (int8_t)(vm < 0 ? -1 : vcpu);
+	if (at < w->host_from || at > w->host_to)
+		return 0;
+	payload_fill(&e, pid, a, b);
+	return emit(w, &w->host[cpu], e) ? 0 : -ENOMEM;
+}
+
+#define EVENT(k, ...) ((struct truth_event){.kind = (k), ##__VA_ARGS__})
+
+static int switch_to(struct world *w, uint64_t at, int cpu, int tid)
+{
+	int prev = w->running[cpu];
+
+	w->running[cpu] = tid;
+	return host_event(w, at, cpu, -1, 0, EVENT(T_SWITCH), prev, (uint64_t)prev, (uint64_t)tid);
+}
+
+/* Host ticks with the same stamp in the same epoch. */
+static void find_interval(struct truth_event *e, const struct truth_epoch *ep)
+{
+	e->lo = e->hi = e->ticks;
+	while (e->lo > ep->from && map_forward(&ep->map, e->lo - 1) == e->stamp)
+		e->lo--;
+	while (e->hi < UINT64_MAX && map_forward(&ep->map, e->hi + 1) == e->stamp)
+		e->hi++;
+}
+
+static int guest_event(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
+	static const uint8_t kinds[] = {T_SWITCH, T_WAKING, T_IRQ, T_PRINT, T_SWITCH};
+	struct truth_event e = {
+		.kind = kinds[rnd_below(w, ARRAY_SIZE(kinds))],
+		.ticks = v->at,
+		.window = v->window,
+		.machine = (uint16_t)(vm - w->vms + 1),
+		.vm = (int8_t)(vm - w->vms),
+		.cpu = (uint16_t)v->guest_cpu,
+		.vcpu = (int8_t)(v - vm->vcpus),
+		.stamp = map_forward(map_now(v), v->at),
+	};
+
+	find_interval(&e, &v->epochs.v[v->epochs.n - 1]);
+	v->guest_at = v->at;
+	if (v->at < vm->from || v->at > vm->to)
+		return 0;
+	payload_fill(&e, 100 + (int)rnd_below(w, 50), rnd_below(w, 1 << 16), rnd_below(w, 50));
+	return emit(w, &vm->lanes[v->guest_cpu], e) ? 0 : -ENOMEM;
+}
+
+/* The vCPU's thread, or in a session another thread of the VMM, writes the offset. */
+static int write_offset(struct world *w, struct truth_vm *vm, struct truth_vcpu *v, int64_t by)
+{
+	int vmi = (int)(vm - w->vms), pid = v->tid;
+	struct truth_map m = *map_now(v);
+	struct truth_event e = EVENT(T_OFFSET);
+	uint64_t before = m.offset;
+
+	m.offset += (uint64_t)by;
+	if (w->session && rnd_one_in(w, 4))
+		pid = vm->pid;
+	e.ticks = e.lo = e.hi = e.stamp = v->at;
+	e.cpu = (uint16_t)v->host_cpu;
+	e.vm = (int8_t)vmi;
+	e.vcpu = (int8_t)(v - vm->vcpus);
+	payload_fill(&e, pid, before, m.offset);
+	memcpy(e.data + 8, &v->id, 4);
+	if (v->at >= w->host_from && v->at <= w->host_to) {
+		/* a session has an instance for these alone; host.dat may have them too */
+		if (w->session && !emit(w, &w->offsets[v->host_cpu], e))
+			return -ENOMEM;
+		if ((!w->session || vmi % 2) && !emit(w, &w->host[v->host_cpu], e))
+			return -ENOMEM;
+	}
+	return epoch_add(v, v->at, m);
+}
+
+/* No guest instruction has the tick of a write: the vCPU is out of the guest, and entries and exits
+ * take time. */
+static bool step_is_due(struct truth_vcpu *v)
+{
+	return v->step < v->steps.n && v->steps.v[v->step].at <= v->at && v->at > v->guest_at;
+}
+
+static int find_cpu(struct world *w)
+{
+	unsigned first = (unsigned)rnd_below(w, w->host_cpus);
+
+	for (unsigned i = 0; i < w->host_cpus; i++) {
+		int c = (int)((first + i) % w->host_cpus);
+
+		if (w->running[c] < 1000) /* no vCPU thread there */
+			return c;
+	}
+	return -1;
+}
+
+static int run_out(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
+	int cpu = find_cpu(w);
+
+	if (cpu < 0) {
+		v->at += w->grain + step_ticks(w, 5000);
+		return 0;
+	}
+	v->host_cpu = cpu;
+	v->state = ON_CPU;
+	v->todo = (int)rnd_below(w, 3);
+	return switch_to(w, v->at, cpu, v->tid);
+}
+
+static int enter(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
+	v->window = ++w->windows;
+	v->state = IN_GUEST;
+	v->todo = (int)rnd_below(w, 8);
+	w->in_guest[v->host_cpu] = true;
+	return host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
+			  EVENT(T_ENTRY, .window = v->window), v->tid, v->id, 0);
+}
+
+static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
+	static const uint8_t kinds[] = {T_USERSPACE, T_MSR, T_INJ};
+	uint8_t kind = kinds[rnd_below(w, ARRAY_SIZE(kinds))];
+	int r;
+
+	if (step_is_due(v)) {
+		r = write_offset(w, vm, v, v->steps.v[v->step++].by);
+		v->at += w->grain;
+	} else if (v->todo-- > 0) {
+		r = host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
+			       EVENT(kind), v->tid, kind == T_MSR ? 0x6e0 : rnd_below(w, 11),
+			       rnd(w));
+	} else if (rnd_one_in(w, 6)) { /* off the CPU, perhaps to another one */
+		v->state = OUT;
+		r = switch_to(w, v->at, v->host_cpu, (int)rnd_below(w, 20));
+	} else {
+		r = enter(w, vm, v);
+	}
+	return r;
+}
+
+static int run_in_guest(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
+	static const unsigned reasons[] = {0x60, 0x78, 0x7b, 0x7c, 0x400};
+
+	if (v->todo-- > 0)
+		return guest_event(w, vm, v);
+	v->state = ON_CPU;
+	v->todo = (int)rnd_below(w, 3);
+	w->in_guest[v->host_cpu] = false;
+	return host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
+			  EVENT(T_EXIT, .window = v->window), v->tid, v->id,
+			  reasons[rnd_below(w, ARRAY_SIZE(reasons))]);
+}
+
+static int run_vcpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
+	int was = v->state;
+	int r = was == OUT	? run_out(w, vm, v)
+		: was == ON_CPU ? run_on_cpu(w, vm, v)
+				: run_in_guest(w, vm, v);
+
+	v->at += step_ticks(w, 3000);
+	/* At ratio != 1 a stamp stands for several ticks: no guest runs so shortly after entry that
+	 * they overlap (an entry takes hundreds of ticks). */
+	if (map_now(v)->ratio != UINT64_C(1) << map_now(v)->frac &&
+	    (v->state == IN_GUEST || was == IN_GUEST))
+		v->at += w->grain > 8 ? w->grain : 8;
+	return r;
+}
+
+/* Something else on the host: never on a CPU that runs a guest. */
+static int run_rest(struct world *w, uint64_t at)
+{
+	int cpu = (int)rnd_below(w, w->host_cpus), task = (int)rnd_below(w, 20);
+
+	if (w->in_guest[cpu])
+		return 0;
+	return host_event(w, at, cpu, -1, 0, EVENT(T_WAKING), w->running[cpu], (uint64_t)task,
+			  rnd_below(w, w->host_cpus));
+}
+
+static int simulate(struct world *w, uint64_t rest_at)
+{
+	while (rest_at < w->end) {
+		struct truth_vm *vm = NULL;
+		struct truth_vcpu *v = NULL;
+		int r;
+
+		for (unsigned i = 0; i < w->n_vms; i++)
+			for (unsigned k = 0; k < w->vms[i].n; k++)
+				if (!v || w->vms[i].vcpus[k].at < v->at) {
+					vm = &w->vms[i];
+					v = &vm->vcpus[k];
+				}
+		if (v->at < rest_at) {
+			r = run_vcpu(w, vm, v);
+		} else {
+			r = run_rest(w, rest_at);
+			rest_at += step_ticks(w, 10000) + w->grain;
+		}
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Where the host's counter stands. */
+static uint64_t random_begin(struct world *w)
+{
+	switch (rnd_below(w, 4)) {
+	case 0:
+		return 1000000 + rnd_below(w, 1000000);
+	case 1: /* above 2^59, where the ring buffer's absolute stamps lose bits */
+		return (UINT64_C(1) << 59) + rnd_below(w, UINT64_C(1) << 62);
+	default:
+		return rnd_below(w, UINT64_C(1) << 50);
+	}
+}
+
+int world_make(struct world *w)
+{
+	uint64_t span;
+	int r = 0;
+
+	w->rng = w->seed * 0x2545f4914f6cdd1d + 1;
+	w->grain = (w->features & F_TIES) && rnd_one_in(w, 3) ? 1 << (6 + rnd_below(w, 7)) : 1;
+	w->host_cpus = 1 + (unsigned)rnd_below(w, HOST_CPUS_MAX);
+	w->n_vms = 1 + (unsigned)rnd_below(w, VMS_MAX);
+	/* at a slow pace most deltas need a TIME_EXTEND */
+	w->pace = rnd_one_in(w, 4) ? 1 + rnd_below(w, 100000) : 1;
+	span = (uint64_t)w->events * 1200 * w->pace;
+	w->begin = random_begin(w) / w->grain * w->grain;
+	w->host_from = w->begin;
+	w->end = w->host_to = w->begin + span;
+	w->page_bytes = rnd_one_in(w, 4) ? 8192 : 4096;
+	w->trace_id = rnd(w) | 1;
+	w->shift = 31;
+	w->mult = 742224831; /* 2.89 GHz */
+	if ((w->features & F_EDGES) && rnd_one_in(w, 3))
+		w->host_from += rnd_below(w, span / 10);
+	if ((w->features & F_EDGES) && rnd_one_in(w, 3))
+		w->host_to -= rnd_below(w, span / 10);
+	for (unsigned i = 0; i < w->n_vms && !r; i++) {
+		r = make_vm(w, i, span);
+		if ((w->features & F_EDGES) && rnd_one_in(w, 2))
+			w->vms[i].from = w->begin + rnd_below(w, span / 5);
+		if ((w->features & F_EDGES) && rnd_one_in(w, 2))
+			w->vms[i].to = w->end - rnd_below(w, span / 5);
+	}
+	return r ? r : simulate(w, w->begin);
+}
+
+static void lane_free(struct truth_lane *l)
+{
+	array_free(&l->events);
+	array_free(&l->gaps);
+}
+
+void world_free(struct world *w)
+{
+	for (unsigned i = 0; i < HOST_CPUS_MAX; i++) {
+		lane_free(&w->host[i]);
+		lane_free(&w->offsets[i]);
+	}
+	for (unsigned i = 0; i < VMS_MAX; i++)
+		for (unsigned k = 0; k < VCPUS_MAX; k++) {
+			lane_free(&w->vms[i].lanes[k]);
+			array_free(&w->vms[i].vcpus[k].epochs);
+			array_free(&w->vms[i].vcpus[k].steps);
+		}
+}
