@@ -85,6 +85,7 @@ static struct source_kind *kind_add(struct dat *d, const char *system, const cha
 	k->name = name;
 	k->id = id;
 	k->index = (uint32_t)d->kinds.n - 1;
+	k->pid_at = -1;
 	return k;
 }
 
@@ -92,6 +93,7 @@ static int kind_of_event(struct dat *d, struct tep_event *e)
 {
 	size_t n = count_fields(e->format.common_fields) + count_fields(e->format.fields);
 	struct source_field *fields = calloc(n + 1, sizeof(*fields));
+	const struct source_field *pid;
 	struct source_kind *k;
 
 	if (!fields)
@@ -106,6 +108,9 @@ static int kind_of_event(struct dat *d, struct tep_event *e)
 	k->n_fields += add_fields(fields + k->n_fields, e->format.fields, false);
 	k->min_bytes = min_bytes(k);
 	k->format = e;
+	pid = source_field_find(k, "common_pid");
+	if (pid && pid->size == 4)
+		k->pid_at = pid->offset;
 	if (!d->by_id[e->id])
 		d->by_id[e->id] = k;
 	return 0;

@@ -106,6 +106,8 @@ static void drop_shifts(struct dat *d)
 	array_free(&d->shifts);
 }
 
+#define SHIFT_INTERPOLATE 1u /* TRACECMD_TSYNC_FLAG_INTERPOLATE: only the PTP protocol sets it */
+
 static int set_shifts(struct dat *d, struct dat_in *in)
 {
 	uint32_t flags, n;
@@ -115,6 +117,7 @@ static int set_shifts(struct dat *d, struct dat_in *in)
 	if (!dat_in_u64(in, &d->s.facts.host_trace_id) || !dat_in_u32(in, &flags) ||
 	    !dat_in_u32(in, &n) || n > DAT_CPUS_MAX)
 		return -ENODATA;
+	d->s.facts.shifts_estimated = flags & SHIFT_INTERPOLATE;
 	for (uint32_t i = 0; i < n; i++) {
 		struct source_shift shift = {0}, *slot;
 

@@ -80,10 +80,11 @@ bool ringbuf_page(struct ringbuf *rb, const uint8_t *page, size_t n, size_t page
 	return true;
 }
 
-static void lost_item(struct ringbuf *rb, struct source_item *item)
+static void lost_item(struct ringbuf *rb, uint64_t end_ticks, struct source_item *item)
 {
 	*item = (struct source_item){
 		.raw_ticks = rb->last_ticks,
+		.end_raw_ticks = end_ticks,
 		.lost = rb->lost,
 		.flags = ITEM_LOST,
 	};
@@ -98,7 +99,7 @@ bool ringbuf_last(struct ringbuf *rb, struct source_item *item)
 	if (rb->gap_after)
 		ringbuf_gap(rb);
 	rb->gap_after = false;
-	lost_item(rb, item);
+	lost_item(rb, rb->last_ticks, item);
 	return true;
 }
 
@@ -206,7 +207,7 @@ unsigned ringbuf_read(struct ringbuf *rb, struct source_item *items, unsigned ma
 				continue;
 		}
 		if (rb->has_lost)
-			lost_item(rb, &items[n++]);
+			lost_item(rb, rb->ticks, &items[n++]);
 		rb->last_ticks = rb->ticks;
 		kind = kind_of(kinds, data, size);
 		if (kinds->wanted && !kinds->wanted[kind->index])

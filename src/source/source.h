@@ -44,6 +44,7 @@ struct source_kind {
 	uint32_t id;	/* common_type in the records; UINT32_MAX for the kind of broken records */
 	uint32_t index; /* dense: 0 .. source_facts().n_kinds - 1 */
 	uint32_t min_bytes;
+	int32_t pid_at;			   /* offset of common_pid (4 bytes), -1: none */
 	const struct source_field *fields; /* the common ones first */
 	size_t n_fields;
 	struct tep_event *format; /* NULL for unknown ids and broken records */
@@ -77,6 +78,16 @@ static inline uint64_t source_field_u64(const struct source_field *f, const void
 		memcpy(&v.u64, p, 8);
 		return v.u64;
 	}
+}
+
+/* Thread that a record belongs to; -1 unknown. */
+static inline int source_record_pid(const struct source_kind *k, const void *record)
+{
+	int pid = -1;
+
+	if (k->pid_at >= 0)
+		memcpy(&pid, (const char *)record + k->pid_at, sizeof(pid));
+	return pid;
 }
 
 /* Bytes of a string or bytes field of any type inside a record of n bytes; for strings up to the
@@ -122,6 +133,7 @@ struct source_facts {
 	size_t n_guests;
 	const struct source_shift *shifts; /* per CPU */
 	size_t n_shifts;
+	bool shifts_estimated; /* by messages to and fro (PTP), not read from KVM */
 	bool truncated;	 /* the file ends before its time: what is there is given, once said */
 	bool unfinished; /* read from the parts of a recording that did not end */
 };
@@ -151,7 +163,10 @@ struct source_item {
 		const void *data;
 		uint64_t lost; /* ITEM_LOST: how many; UINT64_MAX: not told */
 	};
-	const struct source_kind *kind; /* ITEM_LOST: NULL */
+	union {
+		const struct source_kind *kind;
+		uint64_t end_raw_ticks; /* ITEM_LOST: stamp of the first event after the gap */
+	};
 	uint32_t size;
 	uint32_t flags;
 };

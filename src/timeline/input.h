@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/array.h"
+#include "clock/conv.h"
 #include "clock/epoch.h"
 #include "session/session.h"
 #include "source/source.h"
@@ -20,10 +21,15 @@ struct input_vcpus ARRAY(struct input_vcpu);
 struct input_machine {
 	char *name;
 	bool is_guest;
-	struct source *source;	  /* NULL: nothing recorded */
-	pid_t pid;		  /* guests: the VMM; 0 unknown */
-	struct input_vcpus vcpus; /* guests: sorted by id */
+	struct source *source; /* NULL: nothing recorded */
+	/* guests */
+	pid_t pid;		  /* the VMM; 0 unknown */
+	struct session_tids tids; /* its threads: whose offset writes are this VM's */
+	struct input_vcpus vcpus; /* sorted by id */
+	uint64_t lost;		  /* events that the recorder counted as lost */
 	bool aligned;		  /* ticks of this machine can be told in host ticks */
+	bool estimated;		  /* only by an estimate of unknown error (PTP) */
+	bool conflict;		  /* what is known of its offsets contradicts itself; was said */
 	char *why_unaligned;	  /* one sentence */
 };
 struct input_machines ARRAY(struct input_machine);
@@ -31,7 +37,7 @@ struct input_machines ARRAY(struct input_machine);
 struct input {
 	struct input_machines machines; /* [0] is the host, or the only one */
 	struct session_pairs pairs;	/* empty for foreign files */
-	uint32_t mult, shift;		/* ns = (ticks * mult) >> shift; mult 0 unknown */
+	struct tick_conv conv;		/* of the host's ticks; mult 0 unknown */
 	char *title;			/* path of the session or of the first file */
 };
 

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "timeline/input.h"
+
+#include <stdarg.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "timeline/input_parts.h"
+
+static bool name_taken(const struct input *in, const char *name)
+{
+	array_for_each(m, &in->machines)
+		if (m->name && !strcmp(m->name, name))
+			return true;
+	return false;
+}
+
+struct input_machine *input_machine_add(struct input *in, const char *name, bool is_guest)
+{
+	_cleanup_strbuf_ struct strbuf b = {0};
+	struct input_machine *m;
+
+	strbuf_puts(&b, name);
+	for (unsigned i = 2; !b.failed && name_taken(in, b.s); i++) {
+		b.n = 0;
+		strbuf_printf(&b, "%s-%u", name, i);
+	}
+	if (b.failed || in->machines.n >= UINT16_MAX)
+		return NULL;
+	m = array_add(&in->machines);
+	if (!m)
+		return NULL;
+	m->name = TAKE_PTR(b.s);
+	m->is_guest = is_guest;
+	m->aligned = !is_guest;
+	return m;
+}
+
+void input_set_unaligned(struct input_machine *m, const char *fmt, ...)
+{
+	va_list ap;
+
+	free(m->why_unaligned);
+	va_start(ap, fmt);
+	if (vasprintf(&m->why_unaligned, fmt, ap) < 0)
+		m->why_unaligned = NULL;
+	va_end(ap);
+	m->aligned = false;
+	log_warn("\"%s\": %s; its events are shown by their own clock, not in order with the "
+		 "host's",
+		 m->name, m->why_unaligned ?: "its clock cannot be told");
+}
+
+int input_align(struct input_machine *m, const struct offset_scan *scan,
+		const struct offset_known *known)
+{
+	for (size_t i = 0; i < m->vcpus.n; i++) {
+		struct input_vcpu *v = &m->vcpus.v[i];
+		int r = offset_epochs(m, v, scan, &known[i]);
+
+		if (r == -EBADMSG) {
+			m->conflict = true;
+		} else if (r == -EINVAL) {
+			m->conflict = true;
+			log_err("\"%s\" vCPU %u: a TSC ratio of %llu >> %u is not possible",
+				m->name, v->id, (unsigned long long)known[i].ratio, known[i].frac);
+		} else if (r && r != -ENODATA) {
+			return r;
+		}
+		m->aligned |= v->epochs.n != 0;
+	}
+	return 0;
+}
+
+const struct input_vcpu *input_vcpu_of_cpu(const struct input_machine *m, unsigned cpu)
+{
+	array_for_each(v, &m->vcpus)
+		if (v->guest_cpu >= 0 && (unsigned)v->guest_cpu == cpu)
+			return v;
+	return NULL;
+}
+
+int input_open(const char *const *paths, size_t n, struct input **ret)
+{
+	_cleanup_input_ struct input *in = calloc(1, sizeof(*in));
+	struct stat st;
+	int r;
+
+	if (!in)
+		return log_err_r(-ENOMEM, "cannot open \"%s\": %m", paths[0]);
+	in->title = strdup(paths[0]);
+	if (!in->title)
+		return log_err_r(-ENOMEM, "cannot open \"%s\": %m", paths[0]);
+	if (n == 1 && !stat(paths[0], &st) && S_ISDIR(st.st_mode))
+		r = input_from_session(in, paths[0]);
+	else
+		r = input_from_files(in, paths, n);
+	if (r == -ENOMEM)
+		log_errno(r, "cannot open \"%s\": %m", paths[0]);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(in);
+	return 0;
+}
+
+void input_free(struct input *in)
+{
+	if (!in)
+		return;
+	array_for_each(m, &in->machines) {
+		array_for_each(v, &m->vcpus)
+			epochs_free(&v->epochs);
+		array_free(&m->vcpus);
+		array_free(&m->tids);
+		source_free(m->source);
+		free(m->name);
+		free(m->why_unaligned);
+	}
+	array_free(&in->machines);
+	array_free(&in->pairs);
+	free(in->title);
+	free(in);
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The two ways to fill an input; used inside timeline/ only. in is zeroed but for title. */
+#pragma once
+
+#include "timeline/input.h"
+#include "timeline/offsets.h"
+
+must_check int input_from_session(struct input *in, const char *path);
+must_check int input_from_files(struct input *in, const char *const *paths, size_t n);
+
+/* A machine more, or NULL without memory. name is copied and made different from the others. */
+struct input_machine *input_machine_add(struct input *in, const char *name, bool is_guest);
+/* The guest's events cannot be put in host time: says so, once. */
+void input_set_unaligned(struct input_machine *m, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Epochs of all vCPUs of m from scan and known (per vCPU); sets aligned, conflict. */
+must_check int input_align(struct input_machine *m, const struct offset_scan *scan,
+			   const struct offset_known *known);

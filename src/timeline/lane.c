@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "timeline/lane.h"
+
+/* Places among events of one tick, before machine and lane. */
+enum { TIE_HOST, TIE_GUEST, TIE_EXIT };
+
+#define TIE(rank, lane) ((uint32_t)(rank) << 24 | (lane))
+
+/* Host ticks of a raw stamp. near is where the lane was last. */
+static struct tsc_range translate(const struct lane *l, uint64_t raw, uint64_t near)
+{
+	const struct tsc_epochs *e = l->pub.vcpu ? &l->pub.vcpu->epochs : NULL;
+	struct tsc_range r = {raw, raw};
+	bool ambiguous;
+
+	if (!e || !e->n)
+		return r;
+	if (e->n == 1 && tsc_map_is_unscaled(&e->v[0].map)) {
+		r.lo = r.hi = raw - (uint64_t)e->v[0].map.offset;
+		return r;
+	}
+	if (e->n == 1) {
+		tsc_inverse(&e->v[0].map, raw, near, &r);
+		return r;
+	}
+	if (epochs_inverse(e, epochs_at(e, near), raw, near, near, &r, &ambiguous) == SIZE_MAX)
+		r.lo = r.hi = near;
+	return r;
+}
+
+static void set_time(struct lane *l, struct event *ev, struct tsc_range r)
+{
+	uint64_t width = r.hi - r.lo;
+
+	/* the ring buffer's order is the truth, whatever the stamps say */
+	if (r.lo < l->floor) {
+		r.lo = l->floor;
+		width = r.hi > r.lo ? r.hi - r.lo : 0;
+		ev->doubtful = true;
+	}
+	ev->ticks = r.lo;
+	ev->width = width > UINT32_MAX ? UINT32_MAX : (uint32_t)width;
+}
+
+static void make_event(struct lane *l, const struct source_item *it)
+{
+	struct event *ev = &l->head;
+
+	*ev = (struct event){
+		.type = EVENT_RECORD,
+		.machine = l->pub.machine,
+		.cpu = l->pub.cpu,
+		.lane = l->index,
+		.raw_ticks = it->raw_ticks,
+		.kind = it->kind,
+		.data = it->data,
+		.size = it->size,
+		.doubtful = (it->flags & ITEM_CLAMPED) != 0,
+	};
+	set_time(l, ev, translate(l, it->raw_ticks, l->floor));
+	l->tie = TIE(it->kind == l->exit_kind && it->kind ? TIE_EXIT
+		     : l->machine->is_guest		  ? TIE_GUEST
+							  : TIE_HOST,
+		     l->index);
+}
+
+static void make_lost(struct lane *l, const struct source_item *it)
+{
+	struct tsc_range end = translate(l, it->end_raw_ticks, l->floor);
+
+	l->head = (struct event){
+		.type = EVENT_LOST,
+		.machine = l->pub.machine,
+		.cpu = l->pub.cpu,
+		.lane = l->index,
+		.raw_ticks = it->raw_ticks,
+		.ticks = l->floor ?: end.lo,
+		.end_ticks = end.hi,
+		.lost = it->lost,
+	};
+	if (l->head.end_ticks < l->head.ticks)
+		l->head.end_ticks = l->head.ticks;
+	l->tie = TIE(l->machine->is_guest ? TIE_GUEST : TIE_HOST, l->index);
+}
+
+static int refill(struct lane *l, struct lane_flush *f)
+{
+	int n;
+
+	if (l->flushes == f->count) {
+		n = f->flush(f->state);
+		if (n)
+			return n;
+	}
+	l->flushes = f->count;
+	n = source_cursor_read(l->cursor, l->items, LANE_ITEMS);
+	l->pos = 0;
+	l->n = n > 0 ? (unsigned)n : 0;
+	l->ended = n <= 0;
+	return n < 0 ? n : 0;
+}
+
+/* Whether the head is to be shown; sets ended behind the filter's time. */
+static bool passes(struct lane *l)
+{
+	const struct timeline_filter *ask = &l->filter->ask;
+	const struct event *ev = &l->head;
+
+	if (ev->ticks > ask->to_ticks) {
+		l->ended = true;
+		return true;
+	}
+	if (ev->type == EVENT_LOST)
+		return ev->end_ticks >= ask->from_ticks;
+	return ev->ticks >= ask->from_ticks && filter_event(l->filter, l->machine, ev);
+}
+
+int lane_next(struct lane *l, struct lane_flush *f)
+{
+	for (;;) {
+		const struct source_item *it;
+
+		if (l->pos == l->n) {
+			int r = refill(l, f);
+
+			if (r || l->ended)
+				return r;
+		}
+		it = &l->items[l->pos++];
+		if (it->flags & ITEM_LOST)
+			make_lost(l, it);
+		else
+			make_event(l, it);
+		l->key = l->floor = l->head.ticks;
+		if (passes(l))
+			return 0;
+	}
+}
+
+int lane_start(struct lane *l, struct lane_flush *f)
+{
+	const bool *wanted = l->filter->machines[l->pub.machine].wanted;
+	int r;
+
+	l->pos = l->n = 0;
+	l->floor = 0;
+	l->ended = false;
+	l->flushes = UINT64_MAX;
+	r = source_cursor_new(l->machine->source, l->source_lane, wanted, &l->cursor);
+	return r ? r : lane_next(l, f);
+}
+
+void lane_stop(struct lane *l)
+{
+	source_cursor_free(l->cursor);
+	l->cursor = NULL;
+}
+
+int lane_first_ticks(const struct lane *l, uint64_t *ret)
+{
+	_cleanup_source_cursor_ struct source_cursor *c = NULL;
+	struct source_item items[4];
+	int n;
+
+	*ret = UINT64_MAX;
+	n = source_cursor_new(l->machine->source, l->source_lane, NULL, &c);
+	if (n)
+		return n;
+	n = source_cursor_read(c, items, 4);
+	for (int i = 0; i < n; i++)
+		if (!(items[i].flags & ITEM_LOST)) {
+			*ret = translate(l, items[i].raw_ticks, 0).lo;
+			return 0;
+		}
+	return n < 0 ? n : 0;
+}

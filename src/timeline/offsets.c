@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "timeline/offsets.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+
+enum { ITEMS = 256, KIND_WRITE, KIND_ENTRY };
+
+struct scan_kinds {
+	const struct source_kind *write, *entry;
+	const struct source_field *pid, *vcpu, *previous, *next; /* of write */
+	const struct source_field *entry_pid, *entry_vcpu;
+};
+
+static bool find_kinds(struct source *s, bool with_threads, struct scan_kinds *k)
+{
+	*k = (struct scan_kinds){0};
+	k->write = source_kind_find(s, "kvm", "kvm_write_tsc_offset");
+	if (k->write) {
+		k->pid = source_field_find(k->write, "common_pid");
+		k->vcpu = source_field_find(k->write, "vcpu_id");
+		k->previous = source_field_find(k->write, "previous_tsc_offset");
+		k->next = source_field_find(k->write, "next_tsc_offset");
+		if (!k->pid || !k->vcpu || !k->previous || !k->next)
+			k->write = NULL;
+	}
+	k->entry = with_threads ? source_kind_find(s, "kvm", "kvm_entry") : NULL;
+	if (k->entry) {
+		k->entry_pid = source_field_find(k->entry, "common_pid");
+		k->entry_vcpu = source_field_find(k->entry, "vcpu_id");
+		if (!k->entry_pid || !k->entry_vcpu)
+			k->entry = NULL;
+	}
+	return k->write || k->entry;
+}
+
+static int take_write(struct offset_scan *scan, const struct scan_kinds *k,
+		      const struct source_item *it)
+{
+	struct offset_write *w = array_add(&scan->writes);
+
+	if (!w)
+		return -ENOMEM;
+	w->ticks = it->raw_ticks;
+	w->pid = (int)source_field_u64(k->pid, it->data);
+	w->vcpu = (uint32_t)source_field_u64(k->vcpu, it->data);
+	w->previous = (int64_t)source_field_u64(k->previous, it->data);
+	w->next = (int64_t)source_field_u64(k->next, it->data);
+	return 0;
+}
+
+static int take_entry(struct offset_scan *scan, const struct scan_kinds *k,
+		      const struct source_item *it)
+{
+	int pid = (int)source_field_u64(k->entry_pid, it->data);
+	struct offset_thread *t;
+
+	/* a handful of vCPU threads: the last one seen is most often at hand */
+	for (size_t i = scan->threads.n; i--;)
+		if (scan->threads.v[i].pid == pid)
+			return 0;
+	if (scan->threads.n >= 65536)
+		return 0;
+	t = array_add(&scan->threads);
+	if (!t)
+		return -ENOMEM;
+	t->pid = pid;
+	t->vcpu = (uint32_t)source_field_u64(k->entry_vcpu, it->data);
+	return 0;
+}
+
+static int scan_lane(struct source *s, size_t lane, const struct scan_kinds *k, const bool *wanted,
+		     struct offset_scan *scan)
+{
+	_cleanup_source_cursor_ struct source_cursor *c = NULL;
+	struct source_item items[ITEMS];
+	int n, r;
+
+	r = source_cursor_new(s, lane, wanted, &c);
+	if (r)
+		return r;
+	while ((n = source_cursor_read(c, items, ITEMS)) > 0) {
+		for (int i = 0; i < n && !r; i++) {
+			if (items[i].kind == k->write && k->write)
+				r = take_write(scan, k, &items[i]);
+			else if (items[i].kind == k->entry && k->entry)
+				r = take_entry(scan, k, &items[i]);
+		}
+		if (r)
+			return r;
+	}
+	return n;
+}
+
+static int write_cmp(const void *a, const void *b)
+{
+	const struct offset_write *x = a, *y = b;
+
+	return (x->ticks > y->ticks) - (x->ticks < y->ticks);
+}
+
+int offset_scan(struct source *s, bool with_threads, struct offset_scan *ret)
+{
+	const struct source_facts *f = source_facts(s);
+	_cleanup_free_ bool *wanted = NULL;
+	struct scan_kinds k;
+	int r = 0;
+
+	*ret = (struct offset_scan){0};
+	if (!find_kinds(s, with_threads, &k))
+		return 0;
+	wanted = calloc(f->n_kinds, sizeof(*wanted));
+	if (!wanted)
+		return -ENOMEM;
+	if (k.write)
+		wanted[k.write->index] = true;
+	if (k.entry)
+		wanted[k.entry->index] = true;
+	for (size_t i = 0; i < f->n_lanes && !r; i++)
+		r = scan_lane(s, i, &k, wanted, ret);
+	if (r) {
+		offset_scan_free(ret);
+		return r;
+	}
+	if (ret->writes.n)
+		qsort(ret->writes.v, ret->writes.n, sizeof(*ret->writes.v), write_cmp);
+	return 0;
+}
+
+void offset_scan_free(struct offset_scan *scan)
+{
+	array_free(&scan->writes);
+	array_free(&scan->threads);
+}
+
+static struct tsc_map map_of(int64_t offset, const struct offset_known *known)
+{
+	return (struct tsc_map){offset, known->frac ? known->ratio : 1, known->frac};
+}
+
+static int add_epoch(struct input_vcpu *v, uint64_t from, int64_t offset,
+		     const struct offset_known *known)
+{
+	struct tsc_map map = map_of(offset, known);
+
+	return epochs_add(&v->epochs, from, &map);
+}
+
+struct chain {
+	bool any, start_seen, end_seen, broken;
+	int64_t last;
+};
+
+/* One write more; the first one also says what was before it. */
+static int chain_add(struct input_vcpu *v, struct chain *c, const struct offset_write *w,
+		     const struct offset_known *known)
+{
+	int r;
+
+	if (!c->any) {
+		c->start_seen = known->has_start && known->start == w->previous;
+		r = add_epoch(v, 0, w->previous, known);
+		if (r)
+			return r;
+	} else if (c->last != w->previous) {
+		c->broken = true;
+	}
+	if (known->has_end && (w->ticks <= known->end_ticks || !c->end_seen))
+		c->end_seen = w->next == known->end;
+	if (known->has_start && known->start == w->next)
+		c->start_seen = true;
+	c->any = true;
+	c->last = w->next;
+	return add_epoch(v, w->ticks, w->next, known);
+}
+
+static int chain_check(const struct input_machine *m, const struct input_vcpu *v,
+		       const struct chain *c, const struct offset_known *known)
+{
+	if (c->broken)
+		return log_err_r(-EBADMSG,
+				 "\"%s\" vCPU %u: a write of its TSC offset is missing between two "
+				 "recorded ones; events between them may be misplaced",
+				 m->name, v->id);
+	if (known->has_start && !c->start_seen)
+		return log_err_r(-EBADMSG,
+				 "\"%s\" vCPU %u: TSC offset %lld read at the start is in no "
+				 "recorded write; its events may be misplaced",
+				 m->name, v->id, (long long)known->start);
+	if (known->has_end && !c->end_seen)
+		return log_err_r(-EBADMSG,
+				 "\"%s\" vCPU %u: TSC offset was %lld at the end, but %lld after "
+				 "the last recorded write; its events may be misplaced",
+				 m->name, v->id, (long long)known->end, (long long)c->last);
+	return 0;
+}
+
+static bool owns(const struct input_machine *m, int pid)
+{
+	array_for_each(t, &m->tids)
+		if (*t == pid)
+			return true;
+	return false;
+}
+
+int offset_epochs(const struct input_machine *m, struct input_vcpu *v,
+		  const struct offset_scan *scan, const struct offset_known *known)
+{
+	struct chain c = {0};
+	int r;
+
+	for (size_t i = 0; i < scan->writes.n; i++) {
+		const struct offset_write *w = &scan->writes.v[i];
+
+		if (w->vcpu != v->id || !owns(m, w->pid))
+			continue;
+		r = chain_add(v, &c, w, known);
+		if (r)
+			return r;
+	}
+	if (!c.any) {
+		if (!known->has_start && !known->has_end)
+			return -ENODATA;
+		c.last = known->has_start ? known->start : known->end;
+		c.start_seen = true;
+		c.end_seen = known->has_end && known->end == c.last;
+		r = add_epoch(v, 0, c.last, known);
+		if (r)
+			return r;
+	}
+	epochs_squeeze(&v->epochs);
+	return chain_check(m, v, &c, known);
+}

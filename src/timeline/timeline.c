@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "timeline/timeline.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "timeline/lane.h"
+
+#define BATCH	  512
+#define LANES_MAX (1u << 24)
+
+struct timeline {
+	const struct input *in;
+	struct filter filter;
+	struct lane **lanes; /* by machine, CPU, buffer */
+	struct timeline_lane *pub;
+	size_t n_lanes;
+	uint64_t first_ticks;
+	struct timeline_totals *totals; /* per machine */
+	/* running */
+	const struct timeline_use *uses;
+	size_t n_uses;
+	struct lane **heap; /* by (key, tie); [0] is next */
+	size_t n_heap;
+	struct lane_flush flush;
+	struct event batch[BATCH];
+	size_t n_batch;
+	uint64_t events;
+};
+
+static int flush_batch(void *state)
+{
+	struct timeline *t = state;
+	int r = 0;
+
+	t->flush.count++;
+	for (size_t i = 0; i < t->n_uses && t->n_batch && !r; i++)
+		if (t->uses[i].consumer->batch)
+			r = t->uses[i].consumer->batch(t->uses[i].state, t->batch, t->n_batch);
+	t->n_batch = 0;
+	return r;
+}
+
+static int lane_cmp(const void *a, const void *b)
+{
+	const struct lane *x = *(struct lane *const *)a, *y = *(struct lane *const *)b;
+
+	if (x->pub.machine != y->pub.machine)
+		return x->pub.machine < y->pub.machine ? -1 : 1;
+	if (x->pub.cpu != y->pub.cpu)
+		return x->pub.cpu < y->pub.cpu ? -1 : 1;
+	return (x->source_lane > y->source_lane) - (x->source_lane < y->source_lane);
+}
+
+static int add_lanes(struct timeline *t, size_t machine)
+{
+	const struct input_machine *m = &t->in->machines.v[machine];
+	const struct source_facts *f;
+
+	if (!m->source)
+		return 0;
+	f = source_facts(m->source);
+	for (size_t i = 0; i < f->n_lanes; i++) {
+		struct lane *l = calloc(1, sizeof(*l));
+
+		if (!l)
+			return -ENOMEM;
+		t->lanes[t->n_lanes++] = l;
+		l->pub.machine = (uint16_t)machine;
+		l->pub.cpu = (uint16_t)f->lanes[i].cpu;
+		l->pub.buffer = f->lanes[i].buffer;
+		l->pub.vcpu = m->is_guest ? input_vcpu_of_cpu(m, l->pub.cpu) : NULL;
+		l->machine = m;
+		l->source_lane = i;
+		l->filter = &t->filter;
+		if (!m->is_guest)
+			l->exit_kind = source_kind_find(m->source, "kvm", "kvm_exit");
+	}
+	return 0;
+}
+
+static int make_lanes(struct timeline *t)
+{
+	size_t n = 0;
+	int r = 0;
+
+	array_for_each(m, &t->in->machines)
+		n += m->source ? source_facts(m->source)->n_lanes : 0;
+	if (n >= LANES_MAX)
+		return -E2BIG;
+	t->lanes = calloc(n + 1, sizeof(*t->lanes));
+	t->heap = calloc(n + 1, sizeof(*t->heap));
+	t->pub = calloc(n + 1, sizeof(*t->pub));
+	t->totals = calloc(t->in->machines.n + 1, sizeof(*t->totals));
+	if (!t->lanes || !t->heap || !t->pub || !t->totals)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->in->machines.n && !r; i++)
+		r = add_lanes(t, i);
+	if (r)
+		return r;
+	qsort(t->lanes, t->n_lanes, sizeof(*t->lanes), lane_cmp);
+	for (size_t i = 0; i < t->n_lanes; i++) {
+		t->lanes[i]->index = (uint32_t)i;
+		t->pub[i] = t->lanes[i]->pub;
+	}
+	return 0;
+}
+
+static int find_first(struct timeline *t)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (size_t i = 0; i < t->n_lanes; i++) {
+		uint64_t ticks;
+		int r = lane_first_ticks(t->lanes[i], &ticks);
+
+		if (r)
+			return r;
+		if (ticks < first && t->lanes[i]->machine->aligned)
+			first = ticks;
+	}
+	t->first_ticks = first == UINT64_MAX ? 0 : first;
+	return 0;
+}
+
+int timeline_new(const struct input *in, const struct timeline_filter *filter,
+		 struct timeline **ret)
+{
+	_cleanup_timeline_ struct timeline *t = calloc(1, sizeof(*t));
+	int r = t ? 0 : -ENOMEM;
+
+	if (!r) {
+		t->in = in;
+		r = filter_init(&t->filter, filter, in);
+	}
+	if (!r)
+		r = make_lanes(t);
+	if (r)
+		return log_err_r(r, "cannot merge \"%s\": %m", in->title);
+	r = find_first(t);
+	if (r)
+		return r;
+	*ret = TAKE_PTR(t);
+	return 0;
+}
+
+void timeline_free(struct timeline *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n_lanes; i++) {
+		lane_stop(t->lanes[i]);
+		free(t->lanes[i]);
+	}
+	filter_free(&t->filter);
+	free(t->lanes);
+	free(t->heap);
+	free(t->pub);
+	free(t->totals);
+	free(t);
+}
+
+const struct input *timeline_input(const struct timeline *t)
+{
+	return t->in;
+}
+
+const struct timeline_lane *timeline_lanes(const struct timeline *t, size_t *ret_n)
+{
+	*ret_n = t->n_lanes;
+	return t->pub;
+}
+
+const struct timeline_totals *timeline_totals(const struct timeline *t, unsigned machine)
+{
+	return &t->totals[machine];
+}
+
+uint64_t timeline_first_ticks(const struct timeline *t)
+{
+	return t->first_ticks;
+}
+
+static inline bool is_before(const struct lane *a, const struct lane *b)
+{
+	return a->key != b->key ? a->key < b->key : a->tie < b->tie;
+}
+
+static void sift_down(struct timeline *t, size_t at)
+{
+	struct lane *l = t->heap[at];
+
+	for (;;) {
+		size_t child = 2 * at + 1;
+
+		if (child >= t->n_heap)
+			break;
+		if (child + 1 < t->n_heap && is_before(t->heap[child + 1], t->heap[child]))
+			child++;
+		if (!is_before(t->heap[child], l))
+			break;
+		t->heap[at] = t->heap[child];
+		at = child;
+	}
+	t->heap[at] = l;
+}
+
+static int start_lanes(struct timeline *t)
+{
+	t->n_heap = 0;
+	for (size_t i = 0; i < t->n_lanes; i++) {
+		int r;
+
+		if (!filter_lane(&t->filter, t->in, &t->pub[i]))
+			continue;
+		r = lane_start(t->lanes[i], &t->flush);
+		if (r)
+			return r;
+		if (!t->lanes[i]->ended)
+			t->heap[t->n_heap++] = t->lanes[i];
+	}
+	for (size_t i = t->n_heap / 2; i--;)
+		sift_down(t, i);
+	return 0;
+}
+
+static void count_event(struct timeline *t, const struct event *ev)
+{
+	struct timeline_totals *n = &t->totals[ev->machine];
+
+	if (ev->type == EVENT_RECORD) {
+		n->events++;
+		n->doubtful += ev->doubtful;
+		t->events++;
+		return;
+	}
+	n->gaps++;
+	if (ev->lost == UINT64_MAX)
+		n->gaps_uncounted++;
+	else
+		n->lost += ev->lost;
+}
+
+static int merge(struct timeline *t)
+{
+	uint64_t max = t->filter.ask.max_events ?: UINT64_MAX;
+
+	while (t->n_heap && t->events < max) {
+		struct lane *l = t->heap[0];
+		int r;
+
+		if (t->n_batch == BATCH) {
+			r = flush_batch(t);
+			if (r)
+				return r;
+		}
+		t->batch[t->n_batch++] = l->head;
+		count_event(t, &l->head);
+		r = lane_next(l, &t->flush);
+		if (r)
+			return r;
+		if (l->ended)
+			t->heap[0] = t->heap[--t->n_heap];
+		if (t->n_heap)
+			sift_down(t, 0);
+	}
+	return flush_batch(t);
+}
+
+static int for_uses(struct timeline *t, bool end)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < t->n_uses && !r; i++) {
+		const struct consumer *c = t->uses[i].consumer;
+
+		if (end)
+			r = c->end ? c->end(t->uses[i].state) : 0;
+		else
+			r = c->begin ? c->begin(t->uses[i].state, t) : 0;
+	}
+	return r;
+}
+
+int timeline_run(struct timeline *t, const struct timeline_use *uses, size_t n)
+{
+	int r;
+
+	t->uses = uses;
+	t->n_uses = n;
+	t->n_batch = 0;
+	t->events = 0;
+	t->flush = (struct lane_flush){flush_batch, t, 0};
+	memset(t->totals, 0, t->in->machines.n * sizeof(*t->totals));
+	r = for_uses(t, false);
+	if (!r)
+		r = start_lanes(t);
+	if (!r)
+		r = merge(t);
+	if (!r)
+		r = for_uses(t, true);
+	for (size_t i = 0; i < t->n_lanes; i++)
+		lane_stop(t->lanes[i]);
+	return r;
+}
