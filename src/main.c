@@ -8,6 +8,7 @@
 #include "cmd/command.h"
 
 static const struct command *const commands[] = {
+	&cmd_check,
 	NULL,
 };
 
