@@ -9,6 +9,7 @@
 
 static const struct command *const commands[] = {
 	&cmd_check,
+	&cmd_report,
 	NULL,
 };
 
