@@ -8,8 +8,8 @@
 #include "cmd/command.h"
 
 static const struct command *const commands[] = {
+	&cmd_agent,
 	&cmd_check,
-	&cmd_report,
 	NULL,
 };
 

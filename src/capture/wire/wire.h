@@ -105,7 +105,7 @@ struct wire_cpus {
 };
 
 struct wire_pair {
-	uint32_t cpu; /* on which it was read */
+	uint32_t cpu; /* on which it was read; UINT32_MAX: it moved meanwhile */
 	uint64_t tsc, width_ticks;
 	int64_t realtime_ns, monotonic_ns, boottime_ns;
 };

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A recording under way. Private to record*.c. */
+#pragma once
+
+#include "capture/guest.h"
+#include "capture/hostrec.h"
+#include "capture/record.h"
+#include "capture/record_child.h"
+#include "vm/vm.h"
+
+/* A guest of the session. Its struct session_machine has the same index + 1. */
+struct rec_guest {
+	char *name;
+	bool has_vm, gone;  /* the VM was found; has ended since */
+	struct vm vm;	    /* as last read */
+	struct guest *link; /* agent, NULL: none could be addressed */
+	bool no_address;
+	uint64_t refresh_ms; /* when the VM is to be read again */
+	unsigned refreshes;
+};
+struct rec_guests ARRAY(struct rec_guest);
+
+struct record {
+	const struct record_config *cfg;
+	char *dir;
+	int dirfd;
+	char *tracefs;
+	struct events events;
+	struct session session;
+	struct hostrec *host;
+	struct rec_guests guests;
+	const char **patterns; /* of the guests */
+	size_t n_patterns;
+	uint64_t buffer_bytes;
+	struct record_child child;
+	int signal_fd, notify_fd;
+	uint64_t begin_ms;
+	uint64_t pair_ms, pair_every_ms; /* next clock pair, and from then on */
+	char *vm_listing;		 /* of debugfs/kvm at the last search */
+	uint64_t search_ms;		 /* next search for VMs */
+	bool running, dirty, vm_seen;	 /* dirty: session.json is older than what is known */
+	bool cut;			 /* a part of the session could not be finished */
+};
+
+uint64_t record_now_ms(void);
+
+/* record_vms.c: VMs and guests */
+/* Finds VMs, reads those that are known again when it is time, starts their agents' links. */
+must_check int record_vms_tick(struct record *r);
+/* Last reading of all offsets and threads. */
+void record_vms_end(struct record *r);
+/* Guests named by --guest that are no VM (yet). */
+must_check int record_guests_begin(struct record *r);
+/* Stops all agents and waits for their data. */
+void record_guests_end(struct record *r);
+
+/* record_session.c: what is written down */
+must_check int record_session_begin(struct record *r);
+/* A clock pair when it is time; thinned out so that there are never more than about a thousand. */
+must_check int record_session_pair(struct record *r, bool now);
+/* session.json as known now. */
+must_check int record_session_save(struct record *r);
+/* Copies VMs, vCPUs and what the agents said into the session. */
+must_check int record_session_update(struct record *r);
+/* Joins all files; complete when that worked. */
+must_check int record_session_finish(struct record *r);
+struct datfile_links record_links(const struct record *r);

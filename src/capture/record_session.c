@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "capture/record_impl.h"
+#include "clock/conv.h"
+
+#define PAIRS_MAX    1000
+#define MEASURE_NS   50000000
+#define CLOCKSOURCE  "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define WHY_NO_AGENT "no agent answered"
+
+static int copy(char **to, const char *from)
+{
+	char *s = strdup(from);
+
+	if (!s)
+		return -ENOMEM;
+	free(*to);
+	*to = s;
+	return 0;
+}
+
+/* Without KVM's word: two pairs, far enough apart for 1 ppm. */
+static uint64_t measure_khz(void)
+{
+	struct timespec ts = {0, MEASURE_NS};
+	struct session_pair a, b;
+
+	clockpair_read(&a);
+	nanosleep(&ts, NULL);
+	clockpair_read(&b);
+	return clockpair_khz(&a, &b);
+}
+
+static int set_conversion(struct session *s)
+{
+	struct tick_conv c;
+
+	s->tsc_khz = clockpair_kvm_khz();
+	if (!s->tsc_khz)
+		s->tsc_khz = measure_khz();
+	if (conv_from_khz(s->tsc_khz, &c))
+		return log_err_r(-ERANGE, "the TSC counts %llu kHz, which is out of range",
+				 (unsigned long long)s->tsc_khz);
+	/* trace-cmd reads the multiplier into an int. */
+	while (c.mult > INT32_MAX && c.shift) {
+		c.mult >>= 1;
+		c.shift--;
+	}
+	s->mult = c.mult;
+	s->shift = c.shift;
+	return 0;
+}
+
+int record_session_begin(struct record *r)
+{
+	struct session *s = &r->session;
+	struct session_machine *host = array_add(&s->machines);
+	char text[64] = "";
+	int e;
+
+	if (!host || copy(&host->name, "host") || copy(&s->tool, "onetsc " ONETSC_VERSION) ||
+	    copy(&s->command, r->cfg->command))
+		return -ENOMEM;
+	e = file_read_line(AT_FDCWD, CLOCKSOURCE, text, sizeof(text));
+	if (e || copy(&s->clocksource, text))
+		log_debug("cannot read %s", CLOCKSOURCE);
+	if (!e && strcmp(text, "tsc"))
+		log_warn(
+			"the host's clocksource is \"%s\", not tsc: its TSCs may drift apart, and KVM "
+			"may rewrite TSC offsets at any time",
+			text);
+	r->pair_every_ms = 1000;
+	return set_conversion(s);
+}
+
+struct datfile_links record_links(const struct record *r)
+{
+	return (struct datfile_links){.mult = r->session.mult, .shift = r->session.shift};
+}
+
+/* Every second one goes; the first stays. */
+static void thin(struct session_pairs *p)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < p->n; i += 2)
+		p->v[kept++] = p->v[i];
+	p->n = kept;
+}
+
+int record_session_pair(struct record *r, bool now)
+{
+	struct session_pair *p;
+
+	if (!now && record_now_ms() < r->pair_ms)
+		return 0;
+	if (r->session.pairs.n >= PAIRS_MAX) {
+		thin(&r->session.pairs);
+		r->pair_every_ms *= 2;
+	}
+	p = array_add(&r->session.pairs);
+	if (!p)
+		return -ENOMEM;
+	clockpair_read(p);
+	r->pair_ms = record_now_ms() + r->pair_every_ms;
+	return 0;
+}
+
+static int update_file(struct session_machine *m, const struct datfile *f)
+{
+	if (!m->file && copy(&m->file, f->name))
+		return -ENOMEM;
+	m->trace_id = f->trace_id;
+	m->cpus.n = 0;
+	array_for_each(c, &f->stats) {
+		struct session_cpu *to = array_add(&m->cpus);
+
+		if (!to)
+			return -ENOMEM;
+		*to = *c;
+	}
+	return 0;
+}
+
+static int guest_cpu_of(const struct cpu_apics *ids, unsigned vcpu_id)
+{
+	array_for_each(a, ids)
+		if (a->apic_id == vcpu_id)
+			return (int)a->cpu;
+	return -1;
+}
+
+static int update_vcpus(struct session_machine *m, struct rec_guest *g)
+{
+	struct cpu_apics ids = {0};
+	int e = g->link ? guest_apics(g->link, &ids) : 0;
+
+	array_for_each(v, &m->vcpus) {
+		int cpu = guest_cpu_of(&ids, v->id);
+
+		if (cpu >= 0)
+			v->guest_cpu = cpu;
+	}
+	array_free(&ids);
+	return e;
+}
+
+static int update_why(struct session_machine *m, struct rec_guest *g)
+{
+	struct guest_status st;
+
+	if (!g->link)
+		return copy(&m->why_missing,
+			    "the VM has no vsock device, and no --guest was given");
+	guest_status(g->link, &st);
+	if (st.state == GUEST_DONE || st.state == GUEST_RECORDING) {
+		free(m->why_missing);
+		m->why_missing = NULL;
+		return 0;
+	}
+	return copy(&m->why_missing, st.why[0] ? st.why : WHY_NO_AGENT);
+}
+
+int record_session_update(struct record *r)
+{
+	struct datfile *f = hostrec_file(r->host, HOSTREC_MAIN);
+	int e = f ? update_file(&r->session.machines.v[0], f) : 0;
+
+	f = hostrec_file(r->host, HOSTREC_OFFSETS);
+	if (!e && f && !r->session.offsets_file)
+		e = copy(&r->session.offsets_file, f->name);
+	for (size_t i = 0; !e && i < r->guests.n; i++) {
+		struct rec_guest *g = &r->guests.v[i];
+		struct session_machine *m = &r->session.machines.v[i + 1];
+		struct guest_status st = {0};
+
+		if (g->link)
+			guest_status(g->link, &st);
+		/* The file is the link's thread's, but its name and id are fixed once it records. */
+		if (g->link && st.state != GUEST_WAITING && guest_file(g->link))
+			e = update_file(m, guest_file(g->link));
+		if (!e)
+			e = update_vcpus(m, g);
+		if (!e)
+			e = update_why(m, g);
+	}
+	return e;
+}
+
+int record_session_save(struct record *r)
+{
+	int e = record_session_update(r);
+
+	if (e)
+		return log_err_r(e, "cannot write \"%s/session.json\": %m", r->dir);
+	r->dirty = false;
+	return session_save(&r->session, r->dir);
+}
+
+/* --- the end --- */
+/* host = guest - offset for all of the recording: only then a plain TIME_SHIFT says the truth. */
+static bool is_constant(const struct session_machine *m)
+{
+	array_for_each(v, &m->vcpus)
+		if (!v->has_start || !v->has_end || v->start_offset != v->end_offset ||
+		    v->ratio != 1 || v->frac)
+			return false;
+	return m->vcpus.n > 0;
+}
+
+static bool is_zero(const struct session_machine *m)
+{
+	array_for_each(v, &m->vcpus)
+		if (v->end_offset)
+			return false;
+	return true;
+}
+
+static int finish_guest(struct record *r, struct session_machine *m, struct datfile *f)
+{
+	_cleanup_free_ int64_t *offsets = calloc(f->cpus, sizeof(*offsets));
+	struct datfile_links l = record_links(r);
+
+	if (!offsets)
+		return -ENOMEM;
+	if (is_constant(m) && !is_zero(m)) {
+		/* CPUs that no vCPU is known of get the first one's: KVM keeps them equal. */
+		for (unsigned c = 0; c < f->cpus; c++)
+			offsets[c] = -m->vcpus.v[0].end_offset;
+		array_for_each(v, &m->vcpus)
+			if (v->guest_cpu >= 0 && (unsigned)v->guest_cpu < f->cpus)
+				offsets[v->guest_cpu] = -v->end_offset;
+		l.host_trace_id = r->session.machines.v[0].trace_id;
+		l.cpu_offset = offsets;
+		l.shift_at[0] = r->session.begin_tsc + (uint64_t)m->vcpus.v[0].end_offset;
+		l.shift_at[1] = r->session.end_tsc + (uint64_t)m->vcpus.v[0].end_offset;
+	}
+	return datfile_finish(f, &l);
+}
+
+/* trace-cmd wants CPUs 0..n-1 without holes; thread 0 = unknown. */
+static int fill_vcpus(const struct session_machine *m, struct dat_guest *to)
+{
+	struct dat_vcpu *list;
+	uint32_t n = 0;
+
+	array_for_each(v, &m->vcpus)
+		if (v->guest_cpu >= 0 && (uint32_t)v->guest_cpu >= n)
+			n = (uint32_t)v->guest_cpu + 1;
+	list = calloc(n + 1, sizeof(*list));
+	if (!list)
+		return -ENOMEM;
+	for (uint32_t c = 0; c < n; c++)
+		list[c].cpu = c;
+	array_for_each(v, &m->vcpus)
+		if (v->guest_cpu >= 0)
+			list[v->guest_cpu].tid = (uint32_t)v->tid;
+	*to = (struct dat_guest){m->name, m->trace_id, list, n};
+	return 0;
+}
+
+static int finish_host(struct record *r, struct datfile *f)
+{
+	struct dat_guest *guests = calloc(r->guests.n + 1, sizeof(*guests));
+	struct datfile_links l = record_links(r);
+	size_t n = 0;
+	int e = guests ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !e && i < r->guests.n; i++) {
+		struct session_machine *m = &r->session.machines.v[i + 1];
+
+		if (m->file && m->vcpus.n)
+			e = fill_vcpus(m, &guests[n++]);
+	}
+	l.guests = guests;
+	l.n_guests = n;
+	if (!e)
+		e = datfile_finish(f, &l);
+	for (size_t i = 0; guests && i < n; i++)
+		free((void *)guests[i].vcpus);
+	free(guests);
+	return e;
+}
+
+int record_session_finish(struct record *r)
+{
+	struct datfile *host = hostrec_file(r->host, HOSTREC_MAIN);
+	struct datfile *offsets = hostrec_file(r->host, HOSTREC_OFFSETS);
+	struct datfile_links l = record_links(r);
+	int first = record_session_update(r), e;
+
+	if (host && meta_gather_names(r->tracefs, meta_store, &host->meta))
+		log_debug("thread names are incomplete");
+	for (size_t i = 0; i < r->guests.n; i++) {
+		struct guest *g = r->guests.v[i].link;
+
+		e = g && guest_file(g)
+			    ? finish_guest(r, &r->session.machines.v[i + 1], guest_file(g))
+			    : 0;
+		first = first ? first : e;
+	}
+	e = offsets ? datfile_finish(offsets, &l) : 0;
+	first = first ? first : e;
+	e = host ? finish_host(r, host) : 0;
+	first = first ? first : e;
+	r->session.complete = !first && !r->cut;
+	e = session_save(&r->session, r->dir);
+	return first ? first : e;
+}

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a recording tells its user, while it runs and at its end. */
+#pragma once
+
+struct record;
+
+void record_progress(struct record *r);
+void record_print_summary(struct record *r);

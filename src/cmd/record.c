@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "capture/record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "cmd/command.h"
+#include "cmd/token.h"
+#include "cmd/undo.h"
+
+#define GUEST_LIMIT_BYTES (64ull << 30)
+
+struct record_options {
+	const char *dir, *preset, *token;
+	uint64_t duration_ns, buffer_bytes, guest_limit_bytes;
+	struct opt_strv vms, events, guest_events, guests;
+	bool list_presets;
+};
+
+#define AT(m) offsetof(struct record_options, m)
+static const struct opt opts[] = {
+	{'o', "output", OPT_STR, AT(dir), "DIR",
+	 "session directory; default ./onetsc-DATE-TIME.onetsc"},
+	{'d', "duration", OPT_NS, AT(duration_ns), "TIME", "stop after 10, 1.5s, 200ms, 2min"},
+	{0, "vm", OPT_STRV, AT(vms), "NAME|PID", "only this VM (repeatable); default: all"},
+	{'p', "preset", OPT_STR, AT(preset), "NAME", "what to record; see --presets"},
+	{0, "presets", OPT_FLAG, AT(list_presets), NULL, "list the presets"},
+	{'e', "event", OPT_STRV, AT(events), "EVENT",
+	 "one more host event: SYSTEM:NAME, globs, \" if FILTER\""},
+	{0, "guest-event", OPT_STRV, AT(guest_events), "EVENT", "one more event in the guests"},
+	{'g', "guest", OPT_STRV, AT(guests), "NAME=ADDR",
+	 "where a guest's agent is: vsock:CID[:PORT], tcp:IP:PORT, unix:PATH"},
+	{0, "token", OPT_STR, AT(token), "TEXT|@FILE", "what the agents were given as --token"},
+	{'b', "buffer", OPT_BYTES, AT(buffer_bytes), "SIZE",
+	 "trace buffer of each CPU; default 8M"},
+	{0, "guest-limit", OPT_BYTES, AT(guest_limit_bytes), "SIZE",
+	 "most that one guest may fill of the disk; default 64G"},
+	{0},
+};
+
+static const struct opt_spec spec = {
+	.command = "record",
+	.args = "[--] [CMD…]",
+	.summary = "Records the host, and each VM's guest through its agent, into one session.",
+	.details =
+		"Ends with CMD, after -d, or with Ctrl-C. VMs that start meanwhile join; guests "
+		"without an\nagent (onetsc agent) are recorded from the host side alone. Needs root.",
+	.example = "  onetsc record -d 10                          all VMs, ten seconds\n"
+		   "  onetsc record --vm web1 -p latency -d 5 -o slow.onetsc\n"
+		   "  onetsc record -- qemu-system-x86_64 …        from the VM's first instruction",
+	.opts = opts,
+};
+
+/* "NAME=ADDR" is split in place of a copy that lives as long as the process. */
+static int split_guest(const char *text, struct record_guest *ret)
+{
+	char *copy = strdup(text), *eq = copy ? strchr(copy, '=') : NULL;
+
+	if (!eq || eq == copy || !eq[1]) {
+		free(copy);
+		log_err("record: --guest \"%s\" is not NAME=ADDRESS; see onetsc record --help",
+			text);
+		return -EINVAL;
+	}
+	*eq = 0;
+	*ret = (struct record_guest){copy, eq + 1};
+	return 0;
+}
+
+static int run(struct record_config *cfg)
+{
+	int status = 0, r = undo_begin(&cfg->journal);
+	unsigned left;
+
+	if (r)
+		return EXIT_FAILED;
+	r = record_run(cfg, &status);
+	left = undo_end(cfg->journal);
+	if (left)
+		return EXIT_UNRESTORED;
+	/* A command that failed by itself is what the caller wants to know. */
+	return status ? status : r ? EXIT_FAILED : EXIT_OK;
+}
+
+static int configure(const struct record_options *o, struct record_config *cfg,
+		     struct record_guest *guests)
+{
+	int r = 0;
+
+	cfg->preset = preset_find(o->preset);
+	if (!cfg->preset) {
+		log_err("record: \"%s\" is not a preset; see onetsc record --presets", o->preset);
+		return -EINVAL;
+	}
+	for (size_t i = 0; !r && i < o->guests.n; i++)
+		r = split_guest(o->guests.v[i], &guests[i]);
+	return r ? r : token_read(o->token, (char **)&cfg->token);
+}
+
+static int record_main(int argc, char **argv)
+{
+	struct record_options o = {.guest_limit_bytes = GUEST_LIMIT_BYTES};
+	struct record_guest guests[OPT_STRV_MAX] = {0};
+	_cleanup_strbuf_ struct strbuf line = {0};
+	struct record_config cfg = {0};
+	int first = opt_parse(&spec, &o, argc, argv), r;
+
+	if (first < 0)
+		return first == OPT_HELP ? EXIT_OK : EXIT_USAGE;
+	if (o.list_presets) {
+		preset_print_all(stdout);
+		return EXIT_OK;
+	}
+	if (configure(&o, &cfg, guests))
+		return EXIT_USAGE;
+	for (int i = 0; i < argc; i++)
+		strbuf_printf(&line, "%s%s", i ? " " : "", argv[i]);
+	cfg.dir = o.dir;
+	cfg.command = line.s;
+	cfg.duration_ns = o.duration_ns;
+	cfg.vms = o.vms.v;
+	cfg.n_vms = o.vms.n;
+	cfg.host_events = o.events.v;
+	cfg.n_host_events = o.events.n;
+	cfg.guest_events = o.guest_events.v;
+	cfg.n_guest_events = o.guest_events.n;
+	cfg.guests = guests;
+	cfg.n_guests = o.guests.n;
+	cfg.buffer_bytes = o.buffer_bytes;
+	cfg.guest_limit_bytes = o.guest_limit_bytes;
+	cfg.argv = first < argc ? argv + first : NULL;
+	r = line.failed ? EXIT_FAILED : run(&cfg);
+	for (size_t i = 0; i < o.guests.n; i++)
+		free((void *)guests[i].name);
+	free((void *)cfg.token);
+	return r;
+}
+
+const struct command cmd_record = {"record", "record host, VMs and guests into one session",
+				   record_main};
