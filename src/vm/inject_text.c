@@ -17,6 +17,7 @@
 #define STOP_TIMEOUT_MS	    2000
 #define UNDO_TRIES	    20
 #define SCAN_BYTES	    65536
+#define PAGE_BYTES	    4096
 
 /* The bytes at the entry point as the executable's file has them. */
 static int text_from_file(pid_t tid, uint8_t ret[BLOB_AREA_BYTES])
@@ -46,21 +47,38 @@ static int text_from_file(pid_t tid, uint8_t ret[BLOB_AREA_BYTES])
 	return -ENOEXEC;
 }
 
-/* A thread in the blob, or one that will come back to it: a handler that runs on top of it has its
- * address in the signal frame. A stale word on the stack may look the same; then we only wait. */
+/* Words from addr upwards, as far as there is memory. */
+static size_t read_stack(pid_t tid, uint64_t addr, uint64_t *words, size_t n)
+{
+	size_t k = 0, step;
+
+	for (; k < n; k += step) {
+		uint64_t at = addr + k * 8;
+
+		step = (PAGE_BYTES - at % PAGE_BYTES) / 8;
+		if (step > n - k)
+			step = n - k;
+		if (tracee_read(tid, at, words + k, step * 8))
+			break;
+	}
+	return k;
+}
+
+/* A thread in the blob, or one that will come back to it: a handler that runs on top of it. Then
+ * there is a signal frame with rip, rflags and cs next to each other (struct sigcontext); an old
+ * frame on the stack may look the same, and only makes us wait. */
 static bool thread_needs_blob(const struct inject_thread *t, uint64_t entry)
 {
-	uint64_t words[512], at = t->own.rsp & ~7ull;
+	_cleanup_free_ uint64_t *words = malloc(SCAN_BYTES);
+	size_t n;
 
-	if (blob_holds(entry, t->own.rip))
+	if (blob_holds(entry, t->own.rip) || !words)
 		return true;
-	for (uint64_t end = at + SCAN_BYTES; at < end; at += sizeof(words)) {
-		if (tracee_read(t->tid, at, words, sizeof(words)))
-			return false;
-		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
-			if (blob_holds(entry, words[i]))
-				return true;
-	}
+	n = read_stack(t->tid, t->own.rsp & ~7ull, words, SCAN_BYTES / 8);
+	for (size_t i = 0; i + 2 < n; i++)
+		if (blob_holds(entry, words[i]) && (words[i + 1] & 0x202) == 0x202 &&
+		    (words[i + 2] & 0xffff) == 0x33)
+			return true;
 	return false;
 }
 

@@ -24,19 +24,22 @@ static int new_vcpu(int *ret_vm)
 	return vcpu < 0 ? -errno : vcpu;
 }
 
-int kvm_probe_offset(enum kvm_offset_support *ret)
+int kvm_probe_run(struct kvm_probe *ret)
 {
 	int64_t offset = PROBE_OFFSET;
 	struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL,
 				       .attr = KVM_VCPU_TSC_OFFSET,
 				       .addr = (uintptr_t)&offset};
 	_cleanup_fd_ int vm = -1, vcpu = -1;
+	int khz;
 
 	vcpu = new_vcpu(&vm);
 	if (vcpu < 0)
 		return vcpu;
+	khz = ioctl(vcpu, KVM_GET_TSC_KHZ);
+	ret->tsc_khz = khz > 0 ? (uint64_t)khz : 0;
 	if (ioctl(vcpu, KVM_HAS_DEVICE_ATTR, &attr)) {
-		*ret = KVM_OFFSET_NO_ATTR;
+		ret->support = KVM_OFFSET_NO_ATTR;
 		return 0;
 	}
 	if (ioctl(vcpu, KVM_SET_DEVICE_ATTR, &attr))
@@ -44,6 +47,16 @@ int kvm_probe_offset(enum kvm_offset_support *ret)
 	offset = 0;
 	if (ioctl(vcpu, KVM_GET_DEVICE_ATTR, &attr))
 		return -errno;
-	*ret = offset == PROBE_OFFSET ? KVM_OFFSET_KEPT : KVM_OFFSET_IGNORED;
+	ret->support = offset == PROBE_OFFSET ? KVM_OFFSET_KEPT : KVM_OFFSET_IGNORED;
 	return 0;
+}
+
+int kvm_probe_offset(enum kvm_offset_support *ret)
+{
+	struct kvm_probe probe;
+	int r = kvm_probe_run(&probe);
+
+	if (!r)
+		*ret = probe.support;
+	return r;
 }

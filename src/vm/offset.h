@@ -3,17 +3,18 @@
 #pragma once
 
 #include "base/journal.h"
+#include "vm/inject.h"
 #include "vm/vm.h"
 
 enum offset_refusal {
 	OFFSET_OK,
 	OFFSET_CLOCKSOURCE, /* host current_clocksource is not tsc: KVM rewrites offsets */
 	OFFSET_NO_ATTR,	    /* kernel < 5.16: KVM_VCPU_TSC_CTRL missing */
-	OFFSET_SCALED,	    /* ratio != 1 */
+	OFFSET_SCALED,	    /* ratio != 1, or the guest's kHz are not the host's (catch-up) */
 	OFFSET_PROTECTED,   /* set succeeded, read-back differs (TDX, SNP Secure TSC, PVM) */
-	OFFSET_RUNNING,	    /* the guest has run; not without force */
+	OFFSET_RUNNING,	    /* the guest has run; not without force (for the caller to decide) */
 	OFFSET_GONE,	    /* the VM ended */
-	OFFSET_PERM,	    /* no permission to trace the VMM */
+	OFFSET_PERM,	    /* no permission to trace the VMM, or traced by somebody else */
 	OFFSET_FAILED,	    /* injection failed; VM put back */
 	OFFSET_REFUSALS
 };
@@ -23,24 +24,31 @@ const char *offset_refusal_text(enum offset_refusal r);
 
 struct offset_result {
 	enum offset_refusal refusal;
-	unsigned vcpus;	     /* how many were set and read back */
-	int64_t read_back;   /* first value that differed, with OFFSET_PROTECTED */
-	bool masterclock;    /* KVM_GET_CLOCK said KVM_CLOCK_TSC_STABLE afterwards */
-	uint64_t stopped_ns; /* how long the vCPU threads stood still */
+	struct inject_why why; /* detail, one clause; "" when the refusal says it all */
+	unsigned vcpus;	       /* how many were set and read back */
+	int64_t read_back;     /* first value that differed, with OFFSET_PROTECTED */
+	bool masterclock;      /* KVM_GET_CLOCK said KVM_CLOCK_TSC_STABLE afterwards */
+	uint64_t stopped_ns;   /* how long the vCPU threads stood still */
 };
 
 /* Cheap checks that change nothing and stop nothing: clocksource, kernel support (probed on a
- * throw-away VM of our own, once), ratio of each vCPU, permission. */
+ * throw-away VM of our own, once per process), ratio of each vCPU as far as vm knows it. vm NULL:
+ * the host only. */
 enum offset_refusal offset_preflight(const struct vm_roots *roots, const struct vm *vm);
 
-/* Stops all vCPU threads; in each its own thread: KVM_SET_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET, target),
- * KVM_KVMCLOCK_CTRL (-EINVAL ignored), back to back over all vCPUs (else the masterclock is lost,
- * kvm_arch_tsc_set_attr/kvm_track_tsc_matching); KVM_GET_CLOCK + KVM_SET_CLOCK with
- * KVM_CLOCK_REALTIME on the VM fd; GET_DEVICE_ATTR of each vCPU compared; all resumed. When one
- * vCPU fails, those already changed are put back to their old value (journaled before the change).
- * Returns 0 with *ret filled (also for refusals), -errno for the unexpected after one message. */
+/* Stops all vCPU threads (all threads, when a vCPU's is not known); in each its own thread:
+ * KVM_SET_DEVICE_ATTR(KVM_VCPU_TSC_OFFSET, target) back to back, which keeps one generation (else
+ * the masterclock is lost, kvm_track_tsc_matching(), 6.1), KVM_KVMCLOCK_CTRL (-EINVAL ignored: no
+ * kvmclock), KVM_GET_DEVICE_ATTR compared; then KVM_GET_CLOCK + KVM_SET_CLOCK with
+ * KVM_CLOCK_REALTIME on the VM fd; all resumed. When one vCPU fails, those already changed are put
+ * back to their old value (journaled before the change). Does offset_preflight() first.
+ * Returns 0 with *ret filled (also for refusals, then nothing has changed); -EIO when the VM could
+ * not be put back (result OFFSET_FAILED; the journal keeps the entry); other -errno: no memory, no
+ * journal. Logs nothing. Takes any thread of the caller's: the work is done in one of its own. */
 must_check int offset_set_all(const struct vm_roots *roots, const struct vm *vm, int64_t target,
 			      struct journal *journal, struct offset_result *ret);
 
-/* Undo handler of journal kind "offset": pid start vcpu fd tid old-offset. */
+/* Undo handler of journal kind "offset": pid start vmfd target {vcpu:fd:old-offset}...
+ * A change that reached some vCPUs only is taken back; one that reached all is completed (clock,
+ * masterclock): undoing it would make the guest's clock jump a second time. */
 int offset_undo(const char *text);

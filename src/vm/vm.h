@@ -10,25 +10,31 @@
 #include "base/array.h"
 #include "base/cleanup.h"
 
-/* Injectable for tests; NULL members mean the real ones. */
+/* Injectable for tests; NULL, or NULL members, mean the real ones. */
 struct vm_roots {
 	const char *proc;    /* "/proc" */
 	const char *debugfs; /* "/sys/kernel/debug" */
 	const char *sys;     /* "/sys" */
 };
 
+/* One row of the table in kinds.c per VMM. Functions may be NULL: nothing to be found there. */
 struct vmm_kind {
 	const char *name; /* "qemu" */
-	/* Is this executable (basename of /proc/PID/exe, or argv[0]) of that kind? */
+	/* Is this executable (basename of /proc/PID/exe, or of argv[0]) of that kind? */
 	bool (*match)(const char *exe);
 	/* Name of the VM from its command line; false: none there. argv ends with NULL. */
 	bool (*vm_name)(char *const argv[], char *buf, size_t n);
+	/* Its vsock context id, -1 when it has none. */
+	int (*vsock_cid)(char *const argv[]);
+	/* TSC frequency that its user asked for, 0 when left to the VMM. */
+	uint64_t (*guest_khz)(char *const argv[]);
 };
 
 struct vcpu {
 	unsigned id;	 /* KVM's vCPU id = APIC id; not always 0..n-1 */
 	int fd;		 /* in the VMM's table, -1 unknown */
 	pid_t tid;	 /* thread that runs it, 0 unknown (never ran, or not readable) */
+	int has_run;	 /* 1: was in KVM_RUN; 0: never; -1: unknown (debugfs "pid", 6.1+) */
 	int host_cpu;	 /* where that thread last ran, -1 unknown */
 	bool has_offset; /* debugfs was readable: offset, ratio and frac are valid */
 	int64_t offset;	 /* current TSC offset */
@@ -41,7 +47,7 @@ struct vcpus ARRAY(struct vcpu);
 struct vm {
 	pid_t pid;	      /* VMM process (thread group) */
 	uint64_t start_ticks; /* its start time (proc stat 22): pid + start names it for good */
-	int vm_fd;	      /* KVM VM fd in the VMM, -1 unknown */
+	int vm_fd;	      /* KVM VM fd in the VMM; a process may have several VMs */
 	pid_t creator_tid;    /* thread in the name of its debugfs directory, 0 unknown */
 	const struct vmm_kind *vmm; /* never NULL: the last kind is "unknown" */
 	char *name;		    /* from the command line, else "vm-PID" */
@@ -53,19 +59,25 @@ struct vm {
 
 struct vms ARRAY(struct vm);
 
-/* All VMs that this user may see, sorted by pid. roots may be NULL. *ret_hidden counts processes
- * whose descriptors could not be read (no permission); may be NULL. */
+/* All VMs that this user may see, sorted by pid and fd. roots may be NULL. *ret_hidden counts
+ * processes whose descriptors could not be read (no permission); may be NULL. */
 must_check int vm_find_all(const struct vm_roots *roots, struct vms *ret, unsigned *ret_hidden);
-/* The VM with that pid; -ENOENT when the process has no VM or is gone. */
+/* The VMs of one process, appended to *ret. -ENOENT when it has none or is gone; -EACCES. */
+must_check int vm_find_process(const struct vm_roots *roots, pid_t pid, struct vms *ret);
+/* The (first) VM of a process. */
 must_check int vm_find_pid(const struct vm_roots *roots, pid_t pid, struct vm *ret);
 /* By name or decimal pid in a found list. -ENOENT; -EEXIST when several match (message printed). */
 must_check int vm_select(const struct vms *vms, const char *name_or_pid, const struct vm **ret);
-/* Reads offsets, threads and ratios again. -ENOENT when the VM has ended. */
+/* Reads descriptors, offsets, threads and ratios again. -ENOENT when the VM has ended. */
 must_check int vm_refresh(const struct vm_roots *roots, struct vm *vm);
 
 void vm_free(struct vm *vm);
 void vms_free(struct vms *vms);
 #define _cleanup_vms_ _cleanup_(vms_free)
+#define _cleanup_vm_  _cleanup_(vm_free)
 
 /* Same process still? (pid and start time) */
 bool vm_alive(const struct vm_roots *roots, const struct vm *vm);
+
+/* Can offsets be read? 0; -ENOENT debugfs or its kvm directory is missing, -EACCES not for us. */
+int vm_debugfs_state(const struct vm_roots *roots);

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "vm/offset.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "vm/facts.h"
+#include "vm/stopvm.h"
+#include "vm/tracee.h"
+
+#define TOLERANCE_PPM 250 /* kvm.tsc_tolerance_ppm: KVM does not scale within it */
+
+static const char *const texts[OFFSET_REFUSALS] = {
+	[OFFSET_OK] = "done",
+	[OFFSET_CLOCKSOURCE] =
+		"the host's clocksource is not tsc, so KVM itself keeps rewriting TSC offsets; boot "
+		"the host with clocksource=tsc (tsc=reliable where it is), or use \"onetsc record\", "
+		"which translates every stamp",
+	[OFFSET_NO_ATTR] =
+		"this kernel cannot set a TSC offset from outside (KVM_VCPU_TSC_OFFSET, "
+		"Linux 5.16); use \"onetsc record\", which translates every stamp exactly",
+	[OFFSET_SCALED] =
+		"the guest's TSC runs at another frequency than the host's, so no offset makes them "
+		"equal; start the VM without tsc-frequency=, or use \"onetsc record\", which "
+		"translates every stamp",
+	[OFFSET_PROTECTED] =
+		"the CPU or this kind of KVM protects this VM's TSC: the new offset was accepted and "
+		"not used; use \"onetsc record\", which translates every stamp",
+	[OFFSET_RUNNING] =
+		"the guest runs already, and its clocks would jump; use \"onetsc record\", which "
+		"translates every stamp exactly, or \"onetsc zero --vm X --at-reset\"",
+	[OFFSET_GONE] = "the VM has ended",
+	[OFFSET_PERM] =
+		"no permission to work on the VM's process; run as root, and end any debugger "
+		"on it",
+	[OFFSET_FAILED] = "the VM's process could not be worked on; it runs on unchanged; use "
+			  "\"onetsc record\", which translates every stamp exactly",
+};
+
+const char *offset_refusal_text(enum offset_refusal r)
+{
+	return r < OFFSET_REFUSALS ? texts[r] : texts[OFFSET_FAILED];
+}
+
+static bool is_scaled(const struct vcpu *v)
+{
+	return v->has_offset && v->ratio != 1ull << v->frac;
+}
+
+enum offset_refusal offset_preflight(const struct vm_roots *roots, const struct vm *vm)
+{
+	struct kvm_probe kvm;
+	char clocksource[64];
+
+	if (!facts_clocksource(roots, clocksource, sizeof(clocksource)) &&
+	    strcmp(clocksource, "tsc") != 0)
+		return OFFSET_CLOCKSOURCE;
+	/* Where /dev/kvm is not for us, the VM itself will tell. */
+	if (!facts_kvm(&kvm) && kvm.support == KVM_OFFSET_NO_ATTR)
+		return OFFSET_NO_ATTR;
+	if (!facts_kvm(&kvm) && kvm.support == KVM_OFFSET_IGNORED)
+		return OFFSET_PROTECTED;
+	if (vm)
+		array_for_each(v, &vm->vcpus)
+			if (is_scaled(v))
+				return OFFSET_SCALED;
+	return OFFSET_OK;
+}
+
+/* One change of one VM, all in the tracer thread. */
+struct change {
+	const struct vm_roots *roots;
+	const struct vm *vm;
+	int64_t target;
+	struct journal *journal;
+	struct offset_result *ret;
+	struct stopvm *s;
+	int64_t *old, *now, *wanted;
+	long *result;
+	uint64_t journal_id;
+};
+
+static int refuse(struct change *c, enum offset_refusal r)
+{
+	c->ret->refusal = r;
+	return 0;
+}
+
+static int refuse_call(struct change *c, const char *call, size_t i)
+{
+	if (!c->ret->why.text[0])
+		snprintf(c->ret->why.text, sizeof(c->ret->why.text), "%s of vCPU %u: %s", call,
+			 c->s->vm.vcpus.v[i].id, strerror((int)-c->result[i]));
+	return refuse(c,
+		      c->result[i] == -ENXIO || c->result[i] == -EINVAL || c->result[i] == -ENOTTY
+			      ? OFFSET_NO_ATTR
+			      : OFFSET_FAILED);
+}
+
+/* What an error of the injection means for the caller. */
+static int refuse_error(struct change *c, int err)
+{
+	switch (err) {
+	case -ESRCH:
+		return refuse(c, OFFSET_GONE);
+	case -EPERM:
+	case -EACCES:
+		return refuse(c, OFFSET_PERM);
+	case -ENOMEM:
+	case -EIO:
+		c->ret->refusal = OFFSET_FAILED;
+		return err;
+	default:
+		return refuse(c, OFFSET_FAILED);
+	}
+}
+
+/* Old offsets, and whether the vCPUs tick like the host: debugfs may not be there to tell. */
+static int look(struct change *c)
+{
+	struct kvm_probe kvm = {0};
+	uint64_t host_khz = facts_kvm(&kvm) ? 0 : kvm.tsc_khz;
+	size_t n = c->s->vm.vcpus.n;
+	int r = stopvm_get_offsets(c->s, c->old, c->result);
+
+	for (size_t i = 0; i < n && !r; i++)
+		if (c->result[i])
+			return refuse_call(c, "KVM_GET_DEVICE_ATTR", i);
+	if (!r)
+		r = stopvm_ioctl(c->s, KVM_GET_TSC_KHZ, c->result);
+	if (r)
+		return refuse_error(c, r);
+	for (size_t i = 0; i < n; i++) {
+		long far = labs(c->result[i] - (long)host_khz);
+
+		if (is_scaled(&c->s->vm.vcpus.v[i]) ||
+		    (c->result[i] > 0 && host_khz &&
+		     (uint64_t)far * 1000000 > host_khz * TOLERANCE_PPM))
+			return refuse(c, OFFSET_SCALED);
+	}
+	return 0;
+}
+
+static int write_journal(struct change *c)
+{
+	_cleanup_strbuf_ struct strbuf b = {0};
+	const struct vm *vm = &c->s->vm;
+
+	for (size_t i = 0; i < vm->vcpus.n; i++)
+		strbuf_printf(&b, " %u:%d:%" PRId64, vm->vcpus.v[i].id, vm->vcpus.v[i].fd,
+			      c->old[i]);
+	if (b.failed)
+		return -ENOMEM;
+	return journal_push(c->journal, "offset", &c->journal_id, "%d %" PRIu64 " %d %" PRId64 "%s",
+			    vm->pid, vm->start_ticks, vm->vm_fd, c->target, b.s);
+}
+
+/* After a failure: every vCPU as it was, or the journal keeps the entry. */
+static int put_back(struct change *c)
+{
+	bool masterclock;
+	int r = stopvm_set_offsets(c->s, NULL, c->old, c->result);
+
+	if (!r)
+		r = stopvm_get_offsets(c->s, c->now, c->result);
+	for (size_t i = 0; i < c->s->vm.vcpus.n && !r; i++)
+		if (c->now[i] != c->old[i])
+			r = -EIO;
+	if (!r)
+		r = stopvm_renew_clock(c->s, &masterclock);
+	if (r && r != -ESRCH)
+		return -EIO;
+	journal_done(c->journal, c->journal_id);
+	return 0;
+}
+
+/* Sets, renews the clocks and compares. 0 with a refusal when it did not take. */
+static int apply(struct change *c)
+{
+	size_t n = c->s->vm.vcpus.n;
+	int r = stopvm_set_offsets(c->s, NULL, c->wanted, c->result);
+
+	for (size_t i = 0; i < n && !r; i++)
+		if (c->result[i])
+			return refuse_call(c, "KVM_SET_DEVICE_ATTR", i);
+	if (!r)
+		r = stopvm_get_offsets(c->s, c->now, c->result);
+	for (size_t i = 0; i < n && !r; i++) {
+		if (c->result[i])
+			return refuse_call(c, "KVM_GET_DEVICE_ATTR", i);
+		if (c->now[i] == c->target)
+			continue;
+		c->ret->read_back = c->now[i];
+		return refuse(c, OFFSET_PROTECTED);
+	}
+	if (!r)
+		r = stopvm_renew_clock(c->s, &c->ret->masterclock);
+	return r ? refuse_error(c, r) : 0;
+}
+
+static int change_stopped(struct change *c)
+{
+	size_t n = c->s->vm.vcpus.n;
+	int r = look(c), err;
+
+	if (r || c->ret->refusal != OFFSET_OK)
+		return r;
+	for (size_t i = 0; i < n; i++)
+		c->wanted[i] = c->target;
+	r = write_journal(c);
+	if (r)
+		return r;
+	r = apply(c);
+	if (!r && c->ret->refusal == OFFSET_OK) {
+		journal_done(c->journal, c->journal_id);
+		c->ret->vcpus = (unsigned)n;
+		return 0;
+	}
+	err = put_back(c);
+	if (err)
+		c->ret->refusal = OFFSET_FAILED;
+	return err ? err : r;
+}
+
+static int change_run(void *arg)
+{
+	struct change *c = arg;
+	int r = stopvm_open(c->roots, c->vm, c->journal, &c->ret->why, &c->s), err;
+	uint64_t begin_ns;
+
+	if (r)
+		return refuse_error(c, r);
+	begin_ns = c->s->begin_ns;
+	c->old = calloc(c->s->vm.vcpus.n, sizeof(*c->old));
+	c->now = calloc(c->s->vm.vcpus.n, sizeof(*c->now));
+	c->wanted = calloc(c->s->vm.vcpus.n, sizeof(*c->wanted));
+	c->result = calloc(c->s->vm.vcpus.n, sizeof(*c->result));
+	r = c->old && c->now && c->wanted && c->result ? change_stopped(c) : -ENOMEM;
+	err = stopvm_close(c->s);
+	c->ret->stopped_ns = tracee_clock_ns() - begin_ns;
+	free(c->old);
+	free(c->now);
+	free(c->wanted);
+	free(c->result);
+	return r ? r : err;
+}
+
+int offset_set_all(const struct vm_roots *roots, const struct vm *vm, int64_t target,
+		   struct journal *journal, struct offset_result *ret)
+{
+	struct change c = {roots, vm, target, journal, ret};
+
+	*ret = (struct offset_result){.refusal = offset_preflight(roots, vm)};
+	return ret->refusal == OFFSET_OK ? inject_run(change_run, &c) : 0;
+}
