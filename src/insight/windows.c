@@ -168,7 +168,7 @@ void windows_exit(struct windows *w, uint64_t ticks, unsigned cpu)
 		break;
 	case MAYBE:
 		/* only a loss on this very CPU can have hidden the entry */
-		if (w->cpu == cpu)
+		if (w->gap_cpu == cpu)
 			exit_after_loss(w, ticks);
 		else
 			pending_drop(w, PROOF_GAP);
@@ -178,17 +178,22 @@ void windows_exit(struct windows *w, uint64_t ticks, unsigned cpu)
 		w->has_entry = false;
 		break;
 	}
-	w->state = OUT;
+	/* a loss elsewhere may go on, and hide where the vCPU went next */
+	w->state = ticks < w->gap_end ? MAYBE : OUT;
 	w->exit = ticks;
 	w->has_exit = true;
 }
 
 void windows_lost(struct windows *w, unsigned cpu, uint64_t from_ticks, uint64_t to_ticks)
 {
-	if (w->state == NOTHING || (w->state == IN && w->cpu != cpu))
-		return;
+	if (w->gap_cpu != cpu && (w->state == MAYBE || (w->gap_end && from_ticks <= w->gap_end)))
+		w->gap_cpu = WINDOWS_MANY;
+	else
+		w->gap_cpu = (uint16_t)cpu;
 	if (to_ticks > w->gap_end)
 		w->gap_end = to_ticks;
+	if (w->state == NOTHING || (w->state == IN && w->cpu != cpu))
+		return;
 	/* Up to here nothing is missing: in the window, the exit would have been seen; out of it,
 	 * the entry. After an earlier loss nothing is known. */
 	if (w->state == IN)
@@ -200,7 +205,6 @@ void windows_lost(struct windows *w, unsigned cpu, uint64_t from_ticks, uint64_t
 		unjudged(w, PROOF_GAP, 1);
 	}
 	pending_convict(w, from_ticks);
-	w->cpu = w->state == MAYBE && w->cpu != cpu ? UINT16_MAX : (uint16_t)cpu;
 	w->state = MAYBE;
 }
 

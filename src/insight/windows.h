@@ -44,13 +44,15 @@ struct windows_ops {
 	void (*unjudged)(void *arg, enum proof_reason why, uint64_t n);
 };
 
-#define WINDOWS_PENDING 64 /* guest events outside, the window after them not yet seen */
+#define WINDOWS_MANY	UINT16_MAX /* more than one CPU */
+#define WINDOWS_PENDING 64	   /* guest events outside, the window after them not yet seen */
 
 struct windows {
 	const struct windows_ops *ops;
 	void *arg;
-	uint8_t state; /* enum in windows.c */
-	uint16_t cpu;  /* where the open window is */
+	uint8_t state;	  /* enum in windows.c */
+	uint16_t cpu;	  /* where the open window is */
+	uint16_t gap_cpu; /* where host events are or were missing; WINDOWS_MANY */
 	bool has_exit, has_entry;
 	uint64_t entry, exit; /* of the open or last window */
 	uint64_t gap_end;     /* host events are missing up to here */

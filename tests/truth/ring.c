@@ -94,10 +94,10 @@ static void page_close(struct packer *p, bool full)
 	p->missed = 0;
 }
 
-/* An interrupted event was dropped again; its time says nothing. */
-static void put_discarded(struct packer *p)
+/* An event that was interrupted by the next one and dropped again. */
+static void put_discarded(struct packer *p, uint64_t delta)
 {
-	put32(p, TYPE_PADDING | 1 << 5);
+	put32(p, TYPE_PADDING | (uint32_t)delta << 5);
 	put32(p, 12);
 	p->at += 8;
 }
@@ -132,13 +132,13 @@ static bool put_event(struct packer *p, struct truth_event *e)
 	bool back = delta > UINT64_C(1) << TS_LOW_BITS;
 	bool absolute = !back && !p->clamped && rnd_one_in(p->w, 60) &&
 			e->stamp >> TS_LOW_BITS == p->last >> TS_LOW_BITS;
-	bool discarded = absolute && rnd_one_in(p->w, 2);
+	bool discarded = absolute && delta > 1 && !(delta >> 27) && rnd_one_in(p->w, 2);
 	bool extend = back || absolute || delta >> 27;
 
 	if (room(p) < record_bytes(e) + (extend ? 8 : 0) + (discarded ? 16 : 0))
 		return false;
 	if (discarded)
-		put_discarded(p);
+		put_discarded(p, 1 + rnd_below(p->w, delta - 1));
 	if (absolute)
 		put_extend(p, e->stamp & ((UINT64_C(1) << TS_LOW_BITS) - 1), TYPE_STAMP);
 	else if (extend)

@@ -250,20 +250,23 @@ static int write_offset(struct world *w, struct truth_vm *vm, struct truth_vcpu 
 	e.vcpu = (int8_t)(v - vm->vcpus);
 	payload_fill(&e, pid, before, m.offset);
 	memcpy(e.data + 8, &v->id, 4);
-	if (v->at >= w->host_from && v->at <= w->host_to) {
-		/* a session has an instance for these alone; host.dat may have them too */
-		if (w->session && !emit(w, &w->offsets[v->host_cpu], e))
-			return -ENOMEM;
-		if ((!w->session || vmi % 2) && !emit(w, &w->host[v->host_cpu], e))
-			return -ENOMEM;
-	}
+	/* a session has an instance for these alone, which runs all the time; host.dat may have
+	 * them too */
+	if (w->session && !emit(w, &w->offsets[v->host_cpu], e))
+		return -ENOMEM;
+	if ((!w->session || vmi % 2) && v->at >= w->host_from && v->at <= w->host_to &&
+	    !emit(w, &w->host[v->host_cpu], e))
+		return -ENOMEM;
 	return epoch_add(v, v->at, m);
 }
 
 /* No guest instruction has the tick of a write: the vCPU is out of the guest, and entries and exits
  * take time. */
-static bool step_is_due(struct truth_vcpu *v)
+static bool step_is_due(const struct world *w, const struct truth_vcpu *v)
 {
+	/* without a session only the host's file tells of it */
+	if (!w->session && (v->at < w->host_from || v->at > w->host_to))
+		return false;
 	return v->step < v->steps.n && v->steps.v[v->step].at <= v->at && v->at > v->guest_at;
 }
 
@@ -310,7 +313,7 @@ static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v
 	uint8_t kind = kinds[rnd_below(w, ARRAY_SIZE(kinds))];
 	int r;
 
-	if (step_is_due(v)) {
+	if (step_is_due(w, v)) {
 		r = write_offset(w, vm, v, v->steps.v[v->step++].by);
 		v->at += w->grain;
 	} else if (v->todo-- > 0) {

@@ -140,6 +140,12 @@ static void loss_in_window(void **state)
 	assert_int_equal(got.inside, 1);
 	assert_int_equal(got.violations, 1); /* 210: an exit after 200 would have been seen */
 	assert_int_equal(got.farthest, 20);
+	/* it goes on elsewhere after the exit, and may hide the next window */
+	play("E100/0 g120 L110-200/1 X130/0 g150 X250/1 E300/0 X310/0");
+	assert_int_equal(got.inside, 1);
+	assert_int_equal(got.unjudged[PROOF_GAP], 1);
+	play("E100/0 g120 L110-200/1 X130/0 g150 g210 X250/1 E300/0 X310/0");
+	assert_int_equal(got.inside, 2);
 	/* another CPU's loss says nothing about a window here */
 	play("E100/0 g120 L130-200/1 g150 g210 X230/0");
 	assert_int_equal(got.inside, 3);

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Makes worlds, merges what their files tell and holds the result against what happened:
+ * test-truth --seeds 1000. Each seed twice: as a session and as files side by side. */
+#include <ftw.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "insight/proof.h"
+#include "timeline/timeline.h"
+#include "truth.h"
+
+struct lane_state {
+	const struct truth_lane *lane;
+	size_t next, gap;
+};
+
+struct verify {
+	const struct world *w;
+	struct lane_state *lanes; /* by timeline lane */
+	size_t n_lanes;
+	uint64_t last, latest_lo;
+	uint64_t open[VMS_MAX][VCPUS_MAX]; /* window in the order of the output */
+	bool *has_entry, *has_exit;	   /* by window: the file holds it */
+	unsigned faults;
+	uint64_t events, exact, clamped, ambiguous, misordered, whole; /* whole: window recorded */
+};
+
+static __attribute__((format(printf, 2, 3))) void fault(struct verify *v, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (v->faults++ >= 5)
+		return;
+	printf("# seed %" PRIu64 " %s: ", v->w->seed, v->w->session ? "session" : "files");
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+static void note_windows(struct verify *v, const struct truth_lane *l)
+{
+	array_for_each(e, &l->events) {
+		if (e->flags & T_LOST)
+			continue;
+		if (e->kind == T_ENTRY)
+			v->has_entry[e->window] = true;
+		if (e->kind == T_EXIT)
+			v->has_exit[e->window] = true;
+	}
+}
+
+static const struct truth_lane *find_lane(const struct world *w, const struct input *in,
+					  const struct timeline_lane *l)
+{
+	const char *name = in->machines.v[l->machine].name;
+
+	if (!l->machine)
+		return l->cpu < w->host_cpus ? &w->host[l->cpu] : NULL;
+	for (unsigned i = 0; i < w->n_vms; i++)
+		if (!strcmp(w->vms[i].name, name) && l->cpu < w->vms[i].n)
+			return &w->vms[i].lanes[l->cpu];
+	return NULL;
+}
+
+static int begin(void *state, const struct timeline *t)
+{
+	struct verify *v = state;
+	const struct timeline_lane *lanes = timeline_lanes(t, &v->n_lanes);
+
+	v->lanes = calloc(v->n_lanes + 1, sizeof(*v->lanes));
+	v->has_entry = calloc(v->w->windows + 1, 1);
+	v->has_exit = calloc(v->w->windows + 1, 1);
+	if (!v->lanes || !v->has_entry || !v->has_exit)
+		return -ENOMEM;
+	for (size_t i = 0; i < v->n_lanes; i++) {
+		v->lanes[i].lane = find_lane(v->w, timeline_input(t), &lanes[i]);
+		if (!v->lanes[i].lane)
+			fault(v, "no such lane: machine %u CPU %u", lanes[i].machine, lanes[i].cpu);
+	}
+	for (unsigned i = 0; i < v->w->host_cpus; i++)
+		note_windows(v, &v->w->host[i]);
+	return 0;
+}
+
+static void check_content(struct verify *v, const struct event *ev, const struct truth_event *e)
+{
+	if (strcmp(ev->kind->name, payload_name(e->kind)))
+		fault(v, "%s instead of %s at %" PRIu64, ev->kind->name, payload_name(e->kind),
+		      e->ticks);
+	else if (ev->size != e->size || memcmp(ev->data, e->data, e->size))
+		fault(v, "%s at %" PRIu64 " has other bytes", ev->kind->name, e->ticks);
+	else if (ev->raw_ticks != e->stamp && !(e->flags & T_CLAMPED))
+		fault(v, "%s at %" PRIu64 " has stamp %" PRIu64 " instead of %" PRIu64,
+		      ev->kind->name, e->ticks, ev->raw_ticks, e->stamp);
+}
+
+static void check_ticks(struct verify *v, const struct event *ev, const struct truth_event *e)
+{
+	uint64_t high = ev->ticks + ev->width;
+
+	if (e->flags & (T_CLAMPED | T_AMBIGUOUS)) {
+		*(e->flags & T_CLAMPED ? &v->clamped : &v->ambiguous) += 1;
+		if (!ev->doubtful && (ev->ticks > e->hi || high < e->lo))
+			fault(v, "%s at %" PRIu64 " is said to be at %" PRIu64 " for sure",
+			      ev->kind->name, e->ticks, ev->ticks);
+		return;
+	}
+	if (ev->ticks == e->lo && high == e->hi && !ev->doubtful) {
+		v->exact++;
+		return;
+	}
+	fault(v, "machine %u CPU %u %s at %" PRIu64 " is put at [%" PRIu64 ",%" PRIu64 "]%s",
+	      e->machine, e->cpu, ev->kind->name, e->ticks, ev->ticks, high,
+	      ev->doubtful ? " doubtful" : "");
+}
+
+static void check_order(struct verify *v, const struct event *ev, const struct truth_event *e)
+{
+	if (ev->ticks < v->last)
+		fault(v, "output goes back from %" PRIu64 " to %" PRIu64, v->last, ev->ticks);
+	v->last = ev->ticks;
+	if (e->flags & (T_CLAMPED | T_AMBIGUOUS))
+		return;
+	if (e->hi < v->latest_lo) {
+		v->misordered++;
+		fault(v, "%s at %" PRIu64 " comes after an event of %" PRIu64, ev->kind->name,
+		      e->ticks, v->latest_lo);
+	}
+	if (e->lo > v->latest_lo)
+		v->latest_lo = e->lo;
+}
+
+static void check_window(struct verify *v, const struct truth_event *e)
+{
+	uint64_t *open;
+
+	if (!e->window)
+		return;
+	open = &v->open[e->vm][e->vcpu];
+	if (e->kind == T_ENTRY)
+		*open = e->window;
+	else if (e->kind == T_EXIT)
+		*open = 0;
+	else if (v->has_entry[e->window] && v->has_exit[e->window] &&
+		 !(e->flags & (T_CLAMPED | T_AMBIGUOUS))) {
+		v->whole++;
+		if (*open != e->window)
+			fault(v, "guest event at %" PRIu64 " lies outside its window", e->ticks);
+	}
+}
+
+static void check_record(struct verify *v, const struct event *ev)
+{
+	struct lane_state *l = &v->lanes[ev->lane];
+	const struct truth_event *e;
+
+	while (l->next < l->lane->events.n && l->lane->events.v[l->next].flags & T_LOST)
+		l->next++;
+	v->events++;
+	if (l->next == l->lane->events.n) {
+		fault(v, "machine %u CPU %u: one event too many", ev->machine, ev->cpu);
+		return;
+	}
+	if (l->gap < l->lane->gaps.n && l->lane->gaps.v[l->gap].before <= l->next) {
+		fault(v, "machine %u CPU %u: a gap before event %zu is not shown", ev->machine,
+		      ev->cpu, l->next);
+		l->gap++;
+	}
+	e = &l->lane->events.v[l->next++];
+	check_content(v, ev, e);
+	check_ticks(v, ev, e);
+	check_order(v, ev, e);
+	check_window(v, e);
+}
+
+static void check_lost(struct verify *v, const struct event *ev)
+{
+	struct lane_state *l = &v->lanes[ev->lane];
+	const struct truth_gap *g;
+	size_t next = l->next;
+
+	while (next < l->lane->events.n && l->lane->events.v[next].flags & T_LOST)
+		next++;
+	if (l->gap == l->lane->gaps.n || l->lane->gaps.v[l->gap].before != next) {
+		fault(v, "machine %u CPU %u: a gap at %" PRIu64 " that was none", ev->machine,
+		      ev->cpu, ev->ticks);
+		return;
+	}
+	g = &l->lane->gaps.v[l->gap++];
+	if (ev->lost != g->lost)
+		fault(v, "machine %u CPU %u: %" PRIu64 " events lost instead of %" PRIu64,
+		      ev->machine, ev->cpu, ev->lost, g->lost);
+}
+
+static int batch(void *state, const struct event *ev, size_t n)
+{
+	struct verify *v = state;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!v->lanes[ev[i].lane].lane)
+			continue;
+		if (ev[i].type == EVENT_LOST)
+			check_lost(v, &ev[i]);
+		else
+			check_record(v, &ev[i]);
+	}
+	return 0;
+}
+
+static int end(void *state)
+{
+	struct verify *v = state;
+
+	for (size_t i = 0; i < v->n_lanes; i++) {
+		struct lane_state *l = &v->lanes[i];
+		size_t missing = 0;
+
+		for (; l->lane && l->next < l->lane->events.n; l->next++)
+			missing += !(l->lane->events.v[l->next].flags & T_LOST);
+		if (missing)
+			fault(v, "lane %zu: %zu events missing", i, missing);
+	}
+	return 0;
+}
+
+static const struct consumer verify_consumer = {"verify", begin, batch, end};
+
+static void check_proof(struct verify *v, const struct proof_result *r)
+{
+	if (r->violations)
+		fault(v, "check finds %" PRIu64 " violations", r->violations);
+	if (r->inside < v->whole)
+		fault(v, "check judges %" PRIu64 " events inside, %" PRIu64 " are", r->inside,
+		      v->whole);
+}
+
+static int open_world(const struct world *w, const char *dir, struct input **ret)
+{
+	char paths[VMS_MAX + 1][4400];
+	const char *list[VMS_MAX + 1] = {dir};
+
+	if (w->session)
+		return input_open(list, 1, ret);
+	snprintf(paths[0], sizeof(paths[0]), "%s/host.dat", dir);
+	for (unsigned i = 0; i < w->n_vms; i++)
+		snprintf(paths[i + 1], sizeof(paths[0]), "%s/guest-%s.dat", dir, w->vms[i].name);
+	for (unsigned i = 0; i <= w->n_vms; i++)
+		list[i] = paths[i];
+	return input_open(list, w->n_vms + 1, ret);
+}
+
+static int verify(const char *dir, struct verify *v)
+{
+	_cleanup_input_ struct input *in = NULL;
+	_cleanup_timeline_ struct timeline *t = NULL;
+	_cleanup_proof_ struct proof *p = NULL;
+	int r = open_world(v->w, dir, &in);
+
+	if (!r)
+		r = timeline_new(in, NULL, &t);
+	if (!r)
+		r = proof_new(&p);
+	if (!r)
+		r = timeline_run(
+			t, (struct timeline_use[]){{&verify_consumer, v}, {&proof_consumer, p}}, 2);
+	if (r)
+		fault(v, "cannot be read: %s", strerror(-r));
+	else
+		check_proof(v, proof_result(p));
+	free(v->lanes);
+	free(v->has_entry);
+	free(v->has_exit);
+	return r;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	return remove(path);
+}
+
+struct config {
+	uint64_t first, seeds, events;
+	bool keep;
+};
+
+static const struct opt opts[] = {
+	{0, "first", OPT_U64, offsetof(struct config, first), "N", "first seed (1)"},
+	{0, "seeds", OPT_U64, offsetof(struct config, seeds), "N", "how many seeds (50)"},
+	{0, "events", OPT_U64, offsetof(struct config, events), "N", "events a world (4000)"},
+	{0, "keep", OPT_FLAG, offsetof(struct config, keep), NULL, "keep the files"},
+	{0},
+};
+
+static const struct opt_spec spec = {
+	.command = "test-truth",
+	.args = "",
+	.summary = "Merge made-up worlds and compare with what happened in them.",
+	.example = "test-truth --first 17 --seeds 1 --keep",
+	.opts = opts,
+};
+
+/* Adds to *sum; false when the world did not come back as it was. */
+static bool run_one(uint64_t seed, bool session, const struct config *c, const char *top,
+		    struct verify *sum)
+{
+	struct world w = {.seed = seed, .features = F_ALL, .session = session};
+	struct verify v = {.w = &w};
+	char dir[4200];
+	int r;
+
+	w.events = (unsigned)c->events;
+	snprintf(dir, sizeof(dir), "%s/%" PRIu64 "%s", top, seed, session ? ".onetsc" : ".files");
+	r = world_make(&w);
+	if (!r)
+		r = world_write(&w, dir);
+	if (r)
+		fault(&v, "cannot be made: %s", strerror(-r));
+	else
+		verify(dir, &v);
+	world_free(&w);
+	if (!c->keep)
+		nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	sum->events += v.events;
+	sum->exact += v.exact;
+	sum->clamped += v.clamped;
+	sum->ambiguous += v.ambiguous;
+	sum->misordered += v.misordered;
+	sum->whole += v.whole;
+	sum->faults += v.faults;
+	return !v.faults;
+}
+
+int main(int argc, char **argv)
+{
+	struct config c = {.first = 1, .seeds = 50, .events = 4000};
+	const char *tmp = getenv("TMPDIR");
+	char top[256];
+	struct verify sum = {0};
+	unsigned bad = 0;
+	int r = opt_parse(&spec, &c, argc, argv);
+
+	if (r == OPT_HELP)
+		return 0;
+	if (r < 0)
+		return 2;
+	snprintf(top, sizeof(top), "%s/truth-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(top)) {
+		log_err("cannot make a directory in %s: %m", tmp ? tmp : "/tmp");
+		return 1;
+	}
+	log_set_level(LOG_ERR);
+	for (uint64_t i = 0; i < c.seeds; i++) {
+		bad += !run_one(c.first + i, true, &c, top, &sum);
+		bad += !run_one(c.first + i, false, &c, top, &sum);
+	}
+	if (c.keep)
+		printf("# files are in %s\n", top);
+	else
+		rmdir(top);
+	printf("%s 1 - %" PRIu64 " worlds: %" PRIu64 " events, %" PRIu64 " exact, %" PRIu64
+	       " clamped, %" PRIu64 " ambiguous, %" PRIu64 " misordered, %u worlds wrong\n1..1\n",
+	       bad ? "not ok" : "ok", 2 * c.seeds, sum.events, sum.exact, sum.clamped,
+	       sum.ambiguous, sum.misordered, bad);
+	return bad ? 1 : 0;
+}
