@@ -10,6 +10,7 @@
 static const struct command *const commands[] = {
 	&cmd_agent,
 	&cmd_check,
+	&cmd_report,
 	NULL,
 };
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/array.h"
+#include "source/comms.h"
 #include "source/dat_in.h"
 #include "source/ops.h"
 #include "source/ringbuf.h"
@@ -46,11 +47,6 @@ struct dat_lane { /* same index as facts.lanes */
 	bool compressed, told_broken;
 };
 
-struct dat_comm {
-	int pid;
-	char *name;
-};
-
 struct dat_buffer { /* v6: an instance's data, met before the lanes can be read */
 	uint64_t offset;
 	char *name;
@@ -73,7 +69,7 @@ struct dat {
 	struct ARRAY(struct source_shift) shifts;
 	struct ARRAY(struct dat_buffer) buffers;
 	struct ARRAY(char *) names; /* buffer names that lanes point to */
-	struct ARRAY(struct dat_comm) comms;
+	struct comms comms;
 	struct ARRAY(const struct source_kind *) kinds;
 	const struct source_kind **by_id;
 	unsigned n_ids;

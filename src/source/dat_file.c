@@ -127,8 +127,6 @@ static void dat_free(struct source *s)
 	}
 	array_for_each(sh, &d->shifts)
 		free((void *)sh->samples);
-	array_for_each(c, &d->comms)
-		free(c->name);
 	array_for_each(n, &d->names)
 		free(*n);
 	array_for_each(m, &d->maps) {
@@ -140,7 +138,7 @@ static void dat_free(struct source *s)
 	}
 	array_free(&d->guests);
 	array_free(&d->shifts);
-	array_free(&d->comms);
+	comms_free(&d->comms);
 	array_free(&d->names);
 	array_free(&d->maps);
 	array_free(&d->buffers);
@@ -182,20 +180,12 @@ static int dat_open(const char *path, struct source **ret)
 
 static const char *dat_comm_of(const struct source *s, int pid)
 {
-	const struct dat *d = (const struct dat *)s;
-	size_t lo = 0, hi = d->comms.n;
+	return pid ? comms_get(&((const struct dat *)s)->comms, pid) : "<idle>";
+}
 
-	if (!pid)
-		return "<idle>";
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (d->comms.v[mid].pid < pid)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < d->comms.n && d->comms.v[lo].pid == pid ? d->comms.v[lo].name : NULL;
+static void dat_comm_learn(struct source *s, int pid, const char *name, size_t n)
+{
+	comms_add(&((struct dat *)s)->comms, pid, name, n);
 }
 
 static struct tep_handle *dat_tep(const struct source *s)
@@ -215,5 +205,6 @@ const struct source_ops source_tracedat = {
 	.cursor_free = dat_cursor_free,
 	.cursor_read = dat_cursor_read,
 	.comm = dat_comm_of,
+	.comm_learn = dat_comm_learn,
 	.tep = dat_tep,
 };

@@ -90,28 +90,14 @@ int dat_meta_events(struct dat *d, struct dat_in *in)
 	return r;
 }
 
-static int comm_add(struct dat *d, const char *line, size_t n)
+/* "PID NAME" */
+static void take_comm(struct dat *d, const char *line)
 {
-	struct dat_comm *c;
 	char *name;
 	long pid = strtol(line, &name, 10);
 
-	if (name == line || *name != ' ' || pid < 0 || pid > INT32_MAX)
-		return 0;
-	name++;
-	c = array_add(&d->comms);
-	if (!c)
-		return -ENOMEM;
-	c->pid = (int)pid;
-	c->name = strndup(name, n - (size_t)(name - line));
-	return c->name ? 0 : -ENOMEM;
-}
-
-static int comm_cmp(const void *a, const void *b)
-{
-	const struct dat_comm *x = a, *y = b;
-
-	return (x->pid > y->pid) - (x->pid < y->pid);
+	if (name != line && *name == ' ' && pid >= 0 && pid <= INT32_MAX)
+		comms_add(&d->comms, (int)pid, name + 1, strlen(name + 1));
 }
 
 int dat_meta_cmdlines(struct dat *d, struct dat_in *in)
@@ -131,15 +117,11 @@ int dat_meta_cmdlines(struct dat *d, struct dat_in *in)
 	for (char *line = text; *line;) {
 		size_t len = strcspn(line, "\n");
 		bool last = !line[len];
-		int r;
 
 		line[len] = 0;
-		r = comm_add(d, line, len);
-		if (r)
-			return r;
+		take_comm(d, line);
 		line += len + !last;
 	}
-	qsort(d->comms.v, d->comms.n, sizeof(*d->comms.v), comm_cmp);
 	return 0;
 }
 
@@ -175,8 +157,5 @@ void dat_meta_texts(struct dat *d)
 		take_text(d, &s.in, i ? tep_parse_printk_formats : tep_parse_kallsyms);
 		dat_section_close(&s);
 	}
-	array_for_each(c, &d->comms)
-		if (!tep_is_pid_registered(d->tep, c->pid))
-			tep_register_comm(d->tep, c->name, c->pid);
 	tep_load_plugins(d->tep);
 }

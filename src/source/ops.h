@@ -15,6 +15,7 @@ struct source_ops {
 	void (*cursor_free)(struct source_cursor *c);
 	int (*cursor_read)(struct source_cursor *c, struct source_item *items, unsigned max);
 	const char *(*comm)(const struct source *s, int pid);
+	void (*comm_learn)(struct source *s, int pid, const char *name, size_t n);
 	struct tep_handle *(*tep)(const struct source *s);
 };
 

@@ -73,6 +73,11 @@ const char *source_comm(const struct source *s, int pid)
 	return s->ops->comm(s, pid);
 }
 
+void source_comm_learn(struct source *s, int pid, const char *name, size_t n)
+{
+	s->ops->comm_learn(s, pid, name, n);
+}
+
 struct tep_handle *source_tep(const struct source *s)
 {
 	return s->ops->tep(s);

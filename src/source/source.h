@@ -148,6 +148,8 @@ const struct source_kind *source_kind_find(const struct source *s, const char *s
 					   const char *name);
 /* Task name, or NULL; hostile bytes are not filtered. */
 const char *source_comm(const struct source *s, int pid);
+/* An event named a thread (at most n bytes); counts when the file itself does not name it. */
+void source_comm_learn(struct source *s, int pid, const char *name, size_t n);
 /* For texts only; not thread-safe. */
 struct tep_handle *source_tep(const struct source *s);
 

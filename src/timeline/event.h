@@ -41,4 +41,5 @@ struct consumer {
 	int (*batch)(void *state, const struct event *ev,
 		     size_t n); /* 0, or -errno stops the pass */
 	int (*end)(void *state);
+	bool wants_tasks; /* source_comm() also knows the names that events told so far */
 };

@@ -21,18 +21,21 @@ static bool kind_matches(const struct source_kind *k, const char *glob)
 }
 
 static int init_kinds(struct filter_machine *fm, const struct timeline_filter *ask,
-		      const struct source *s)
+		      const struct source *s, const struct tasks *tasks)
 {
 	const struct source_facts *f = source_facts(s);
 
 	if (!ask->n_events)
 		return 0;
 	fm->wanted = calloc(f->n_kinds + 1, sizeof(*fm->wanted));
-	if (!fm->wanted)
+	fm->decoded = calloc(f->n_kinds + 1, sizeof(*fm->decoded));
+	if (!fm->wanted || !fm->decoded)
 		return -ENOMEM;
-	for (size_t i = 0; i < f->n_kinds; i++)
+	for (size_t i = 0; i < f->n_kinds; i++) {
 		for (size_t k = 0; k < ask->n_events && !fm->wanted[i]; k++)
 			fm->wanted[i] = kind_matches(f->kinds[i], ask->events[k]);
+		fm->decoded[i] = fm->wanted[i] || tasks->kinds[i].pid;
+	}
 	return 0;
 }
 
@@ -52,7 +55,8 @@ static int init_vcpu_tids(struct filter_machine *fm, unsigned vcpu, const struct
 	return 0;
 }
 
-int filter_init(struct filter *f, const struct timeline_filter *ask, const struct input *in)
+int filter_init(struct filter *f, const struct timeline_filter *ask, const struct input *in,
+		const struct tasks *tasks)
 {
 	int r = 0;
 
@@ -68,7 +72,7 @@ int filter_init(struct filter *f, const struct timeline_filter *ask, const struc
 		struct filter_machine *fm = &f->machines[i];
 
 		if (in->machines.v[i].source)
-			r = init_kinds(fm, &f->ask, in->machines.v[i].source);
+			r = init_kinds(fm, &f->ask, in->machines.v[i].source, &tasks[i]);
 		if (!r && f->ask.task) {
 			fm->tasks = calloc(FILTER_TASKS, sizeof(*fm->tasks));
 			r = fm->tasks ? 0 : -ENOMEM;
@@ -83,6 +87,7 @@ void filter_free(struct filter *f)
 {
 	for (size_t i = 0; i < f->n && f->machines; i++) {
 		free(f->machines[i].wanted);
+		free(f->machines[i].decoded);
 		free(f->machines[i].tasks);
 		free(f->machines[i].vcpu_tids);
 	}
@@ -132,6 +137,8 @@ bool filter_event(const struct filter *f, const struct input_machine *m, const s
 	const struct filter_machine *fm = &f->machines[ev->machine];
 	int pid;
 
+	if (fm->wanted && !fm->wanted[ev->kind->index])
+		return false;
 	if (!f->ask.has_pid && !f->ask.task && !fm->n_vcpu_tids)
 		return true;
 	pid = source_record_pid(ev->kind, ev->data);

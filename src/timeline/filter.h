@@ -3,10 +3,12 @@
  * timeline/ only. */
 #pragma once
 
+#include "timeline/tasks.h"
 #include "timeline/timeline.h"
 
 struct filter_machine {
 	bool *wanted;	     /* by kind index; NULL: all */
+	bool *decoded;	     /* wanted and the kinds that name tasks */
 	struct filter_task { /* what the glob said of a pid */
 		int pid;
 		bool known, match;
@@ -21,10 +23,11 @@ struct filter {
 	size_t n;
 };
 
+/* tasks by machine. */
 must_check int filter_init(struct filter *f, const struct timeline_filter *ask,
-			   const struct input *in);
+			   const struct input *in, const struct tasks *tasks);
 void filter_free(struct filter *f);
 /* Whether anything of that lane can pass. */
 bool filter_lane(const struct filter *f, const struct input *in, const struct timeline_lane *l);
-/* Whether a record passes; its kind is wanted already. */
+/* Whether a record passes. */
 bool filter_event(const struct filter *f, const struct input_machine *m, const struct event *ev);

@@ -64,6 +64,13 @@ static void make_event(struct lane *l, const struct source_item *it)
 		     l->index);
 }
 
+static void take_record(struct lane *l, const struct source_item *it)
+{
+	if (l->tasks)
+		tasks_learn(l->tasks, l->machine->source, it);
+	make_event(l, it);
+}
+
 static void make_lost(struct lane *l, const struct source_item *it)
 {
 	struct tsc_range end = translate(l, it->end_raw_ticks, l->floor);
@@ -130,7 +137,7 @@ int lane_next(struct lane *l, struct lane_flush *f)
 		if (it->flags & ITEM_LOST)
 			make_lost(l, it);
 		else
-			make_event(l, it);
+			take_record(l, it);
 		l->key = l->floor = l->head.ticks;
 		if (passes(l))
 			return 0;
@@ -139,14 +146,15 @@ int lane_next(struct lane *l, struct lane_flush *f)
 
 int lane_start(struct lane *l, struct lane_flush *f)
 {
-	const bool *wanted = l->filter->machines[l->pub.machine].wanted;
+	const struct filter_machine *fm = &l->filter->machines[l->pub.machine];
 	int r;
 
 	l->pos = l->n = 0;
 	l->floor = 0;
 	l->ended = false;
 	l->flushes = UINT64_MAX;
-	r = source_cursor_new(l->machine->source, l->source_lane, wanted, &l->cursor);
+	r = source_cursor_new(l->machine->source, l->source_lane,
+			      l->tasks ? fm->decoded : fm->wanted, &l->cursor);
 	return r ? r : lane_next(l, f);
 }
 

@@ -13,6 +13,7 @@ struct lane {
 	const struct input_machine *machine;
 	size_t source_lane;
 	const struct filter *filter;
+	const struct tasks *tasks;	     /* NULL: nobody wants to know their names */
 	const struct source_kind *exit_kind; /* host: kvm_exit goes last among equals */
 	/* running */
 	struct source_cursor *cursor;

@@ -12,6 +12,7 @@
 struct timeline {
 	const struct input *in;
 	struct filter filter;
+	struct tasks *tasks; /* by machine */
 	struct lane **lanes; /* by machine, CPU, buffer */
 	struct timeline_lane *pub;
 	size_t n_lanes;
@@ -123,6 +124,19 @@ static int find_first(struct timeline *t)
 	return 0;
 }
 
+static int init_tasks(struct timeline *t)
+{
+	int r = 0;
+
+	t->tasks = calloc(t->in->machines.n + 1, sizeof(*t->tasks));
+	if (!t->tasks)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->in->machines.n && !r; i++)
+		if (t->in->machines.v[i].source)
+			r = tasks_init(&t->tasks[i], t->in->machines.v[i].source);
+	return r;
+}
+
 int timeline_new(const struct input *in, const struct timeline_filter *filter,
 		 struct timeline **ret)
 {
@@ -131,8 +145,10 @@ int timeline_new(const struct input *in, const struct timeline_filter *filter,
 
 	if (!r) {
 		t->in = in;
-		r = filter_init(&t->filter, filter, in);
+		r = init_tasks(t);
 	}
+	if (!r)
+		r = filter_init(&t->filter, filter, in, t->tasks);
 	if (!r)
 		r = make_lanes(t);
 	if (r)
@@ -153,6 +169,9 @@ void timeline_free(struct timeline *t)
 		free(t->lanes[i]);
 	}
 	filter_free(&t->filter);
+	for (size_t i = 0; i < t->in->machines.n && t->tasks; i++)
+		tasks_free(&t->tasks[i]);
+	free(t->tasks);
 	free(t->lanes);
 	free(t->heap);
 	free(t->pub);
@@ -205,12 +224,24 @@ static void sift_down(struct timeline *t, size_t at)
 	t->heap[at] = l;
 }
 
+static bool wants_tasks(const struct timeline *t)
+{
+	bool wants = t->filter.ask.task != NULL;
+
+	for (size_t i = 0; i < t->n_uses; i++)
+		wants |= t->uses[i].consumer->wants_tasks;
+	return wants;
+}
+
 static int start_lanes(struct timeline *t)
 {
+	bool tasks = wants_tasks(t);
+
 	t->n_heap = 0;
 	for (size_t i = 0; i < t->n_lanes; i++) {
 		int r;
 
+		t->lanes[i]->tasks = tasks ? &t->tasks[t->pub[i].machine] : NULL;
 		if (!filter_lane(&t->filter, t->in, &t->pub[i]))
 			continue;
 		r = lane_start(t->lanes[i], &t->flush);

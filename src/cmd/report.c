@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* onetsc report: the merged timeline as text or JSON lines. */
+#include "cmd/command.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/options.h"
+#include "base/text.h"
+#include "cmd/input.h"
+#include "sink/sink.h"
+
+struct report_config {
+	const char *machine, *from, *to, *task, *clock;
+	struct opt_strv events;
+	uint64_t vcpu, cpu, pid, head;
+	bool json, raw, colour;
+};
+
+#define AT(member) offsetof(struct report_config, member)
+static const struct opt report_opts[] = {
+	{'m', "machine", OPT_STR, AT(machine), "GLOB", "only this machine: \"host\", a VM's name"},
+	{0, "vcpu", OPT_U64, AT(vcpu), "N",
+	 "only this vCPU: its guest events, its thread's host events"},
+	{'c', "cpu", OPT_U64, AT(cpu), "N", "only this CPU of each machine"},
+	{'e', "event", OPT_STRV, AT(events), "GLOB",
+	 "only these events, \"NAME\" or \"SYSTEM:NAME\"; repeatable"},
+	{'p', "pid", OPT_U64, AT(pid), "PID", "only this thread"},
+	{'t', "task", OPT_STR, AT(task), "GLOB", "only threads with this name"},
+	{0, "from", OPT_STR, AT(from), "TIME",
+	 "from here: \"1.5s\", \"20ms\" after the start, or ticks as \"123t\""},
+	{0, "to", OPT_STR, AT(to), "TIME", "up to here"},
+	{0, "clock", OPT_STR, AT(clock), "CLOCK", "start (default), ticks, ns, realtime, boottime"},
+	{'n', "head", OPT_U64, AT(head), "N", "stop after N events"},
+	{'r', "raw", OPT_FLAG, AT(raw), NULL, "fields as name=value instead of the event's text"},
+	{'j', "json", OPT_FLAG, AT(json), NULL, "one JSON object a line"},
+	{0, "color", OPT_FLAG, AT(colour), NULL, "colours also when the output is not a terminal"},
+	{0},
+};
+#undef AT
+
+static const struct opt_spec report_spec = {
+	.command = "report",
+	.args = "[SESSION | FILE…]",
+	.summary = "Prints the events of all machines in the order in which they happened.",
+	.details =
+		"SESSION is a directory that onetsc record made; by default the newest *.onetsc\n"
+		"here. FILEs are trace.dat files of a host and its guests, in any order.\n"
+		"A '~' behind a time: the event was there or a little later, see the man page.\n"
+		"A '?': the machine's clock cannot be told in the host's.",
+	.example = "  onetsc report --event 'kvm:*' --vcpu 0 --head 50 web1.onetsc\n"
+		   "  onetsc report --from 1.2s --to 1.25s host.dat guest.dat",
+	.opts = report_opts,
+};
+
+/* "123t" are host ticks, else a time since the first event. */
+static int parse_time(const struct timeline *t, const char *name, const char *text, bool is_end,
+		      uint64_t *ret)
+{
+	const struct input *in = timeline_input(t);
+	size_t n = strlen(text);
+	struct tsc_range range;
+	uint64_t ns;
+
+	if (n && text[n - 1] == 't') {
+		_cleanup_free_ char *digits = strndup(text, n - 1);
+
+		if (digits && !text_to_u64(digits, ret))
+			return 0;
+	} else if (!text_to_ns(text, &ns)) {
+		if (!in->conv.mult)
+			return log_err_r(-ENODATA,
+					 "\"%s\" does not tell the frequency of its clock; give "
+					 "--%s in ticks, \"123t\"",
+					 in->title, name);
+		range = conv_from_ns(&in->conv, ns);
+		*ret = timeline_first_ticks(t) + (is_end ? range.hi : range.lo);
+		return 0;
+	}
+	return log_err_r(-EINVAL,
+			 "\"%s\" is not a valid --%s; it takes \"1.5s\", \"20ms\" or ticks as "
+			 "\"123t\"",
+			 text, name);
+}
+
+/* The times need the first event's tick, which a timeline without filter knows. */
+static int set_times(const struct report_config *c, const struct input *in,
+		     struct timeline_filter *f)
+{
+	_cleanup_timeline_ struct timeline *t = NULL;
+	int r;
+
+	if (!c->from && !c->to)
+		return 0;
+	r = timeline_new(in, NULL, &t);
+	if (!r && c->from)
+		r = parse_time(t, "from", c->from, false, &f->from_ticks);
+	if (!r && c->to)
+		r = parse_time(t, "to", c->to, true, &f->to_ticks);
+	return r;
+}
+
+static struct timeline_filter filter_of(const struct report_config *c)
+{
+	return (struct timeline_filter){
+		.machine = c->machine,
+		.events = c->events.v,
+		.n_events = c->events.n,
+		.task = c->task,
+		.has_vcpu = c->vcpu != UINT64_MAX,
+		.vcpu = (unsigned)c->vcpu,
+		.has_cpu = c->cpu != UINT64_MAX,
+		.cpu = (unsigned)c->cpu,
+		.has_pid = c->pid != UINT64_MAX,
+		.pid = (int)c->pid,
+		.max_events = c->head,
+	};
+}
+
+static void print_totals(const struct timeline *t)
+{
+	const struct input *in = timeline_input(t);
+
+	for (size_t i = 0; i < in->machines.n; i++) {
+		const struct timeline_totals *n = timeline_totals(t, (unsigned)i);
+		const char *name = in->machines.v[i].name;
+
+		if (n->gaps)
+			log_warn("\"%s\": %llu events are lost in %llu gaps%s", name,
+				 (unsigned long long)n->lost, (unsigned long long)n->gaps,
+				 n->gaps_uncounted ? ", of some gaps the number is not known" : "");
+		if (n->doubtful)
+			log_warn("\"%s\": the time of %llu events is only bounded", name,
+				 (unsigned long long)n->doubtful);
+	}
+}
+
+static bool wants_colour(const struct report_config *c)
+{
+	const char *term = getenv("TERM");
+
+	if (c->colour)
+		return true;
+	return isatty(STDOUT_FILENO) && !getenv("NO_COLOR") && term && strcmp(term, "dumb");
+}
+
+static int run_text(const struct report_config *c, struct timeline *t, struct out *out)
+{
+	struct sink_text_config config = {.out = out, .raw = c->raw, .colour = wants_colour(c)};
+	struct sink_text *s;
+	int r;
+
+	r = clock_mode_parse(c->clock ?: "start", &config.clock);
+	if (!r)
+		r = sink_text_new(timeline_input(t), &config, &s);
+	if (r)
+		return r;
+	r = timeline_run(t, &(struct timeline_use){&sink_text_consumer, s}, 1);
+	sink_text_free(s);
+	return r;
+}
+
+static int run_json(struct timeline *t, struct out *out)
+{
+	struct sink_json *s;
+	int r;
+
+	r = sink_json_new(timeline_input(t), out, &s);
+	if (r)
+		return r;
+	r = timeline_run(t, &(struct timeline_use){&sink_json_consumer, s}, 1);
+	sink_json_free(s);
+	return r;
+}
+
+static int run_report(const struct report_config *c, const struct input *in)
+{
+	_cleanup_timeline_ struct timeline *t = NULL;
+	_cleanup_free_ struct out *out = calloc(1, sizeof(*out));
+	struct timeline_filter f = filter_of(c);
+	int r;
+
+	if (!out)
+		return log_err_r(-ENOMEM, "cannot print: %m");
+	out->fd = STDOUT_FILENO;
+	r = set_times(c, in, &f);
+	if (!r)
+		r = timeline_new(in, &f, &t);
+	if (r)
+		return r;
+	r = c->json ? run_json(t, out) : run_text(c, t, out);
+	if (out->err == -EPIPE) /* the reader has seen enough */
+		return 0;
+	if (out->err)
+		return log_err_r(out->err, "cannot write the report: %m");
+	if (!r)
+		print_totals(t);
+	return r;
+}
+
+static int report_run(int argc, char **argv)
+{
+	struct report_config c = {.vcpu = UINT64_MAX, .cpu = UINT64_MAX, .pid = UINT64_MAX};
+	_cleanup_input_ struct input *in = NULL;
+	struct input_paths paths = {0};
+	int r;
+
+	r = input_paths_parse(&report_spec, &c, argc, argv, &paths);
+	if (r == OPT_HELP)
+		return EXIT_OK;
+	if (r)
+		return EXIT_USAGE;
+	signal(SIGPIPE, SIG_IGN);
+	r = input_paths_open(&paths, &in);
+	if (!r)
+		r = run_report(&c, in);
+	input_paths_free(&paths);
+	if (r == -EINVAL)
+		return EXIT_USAGE;
+	if (r)
+		return EXIT_FAILED;
+	array_for_each(m, &in->machines)
+		if (m->conflict)
+			return EXIT_FAILED;
+	return EXIT_OK;
+}
+
+const struct command cmd_report = {
+	"report",
+	"prints the merged timeline",
+	report_run,
+};

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/clock.h"
+
+#include <errno.h>
+
+#include "base/log.h"
+#include "clock/fit.h"
+
+#define NS 1000000000u
+
+struct clock_view {
+	enum clock_mode mode;
+	struct tick_conv conv;
+	uint64_t first_ticks;
+	struct fit_pair *pairs;
+	size_t n_pairs;
+	struct fit_freq freq;
+};
+
+static const char *const names[] = {"start", "ticks", "ns", "realtime", "boottime"};
+
+int clock_mode_parse(const char *text, enum clock_mode *ret)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(text, names[i])) {
+			*ret = (enum clock_mode)i;
+			return 0;
+		}
+	return log_err_r(-EINVAL, "clock \"%s\" is not one of start, ticks, ns, realtime, boottime",
+			 text);
+}
+
+static int take_pairs(struct clock_view *v, const struct input *in)
+{
+	v->pairs = calloc(in->pairs.n + 1, sizeof(*v->pairs));
+	if (!v->pairs)
+		return log_err_r(-ENOMEM, "cannot show times: %m");
+	array_for_each(p, &in->pairs)
+		v->pairs[v->n_pairs++] =
+			(struct fit_pair){p->tsc, p->width_ticks,
+					  v->mode == CLOCK_REAL ? p->realtime_ns : p->boottime_ns};
+	if (!v->n_pairs)
+		return log_err_r(
+			-ENODATA,
+			"\"%s\" holds no readings of the host's clocks; use --clock start, "
+			"ns or ticks",
+			in->title);
+	if (fit_freq(v->pairs, v->n_pairs, &v->freq))
+		return log_err_r(-ENODATA,
+				 "the readings of the host's clocks in \"%s\" do not fit a clock; "
+				 "use --clock start, ns or ticks",
+				 in->title);
+	return 0;
+}
+
+int clock_view_new(const struct timeline *t, enum clock_mode mode, struct clock_view **ret)
+{
+	const struct input *in = timeline_input(t);
+	struct clock_view *v = calloc(1, sizeof(*v));
+	int r = 0;
+
+	if (!v)
+		return log_err_r(-ENOMEM, "cannot show times: %m");
+	v->mode = mode;
+	v->conv = in->conv;
+	v->first_ticks = timeline_first_ticks(t);
+	if (mode == CLOCK_REAL || mode == CLOCK_BOOT)
+		r = take_pairs(v, in);
+	else if (mode == CLOCK_NS && !in->conv.mult)
+		r = log_err_r(-ENODATA,
+			      "\"%s\" does not tell the frequency of its clock; use "
+			      "--clock ticks",
+			      in->title);
+	if (mode == CLOCK_START && !in->conv.mult) {
+		log_warn("\"%s\" does not tell the frequency of its clock; times are ticks",
+			 in->title);
+		v->mode = CLOCK_TICKS;
+	}
+	if (r)
+		clock_view_free(v);
+	else
+		*ret = v;
+	return r;
+}
+
+void clock_view_free(struct clock_view *v)
+{
+	if (v)
+		free(v->pairs);
+	free(v);
+}
+
+unsigned clock_view_width(const struct clock_view *v)
+{
+	return v->mode == CLOCK_START ? 15 : 20;
+}
+
+/* Seconds with nine digits, right-aligned. */
+static void put_seconds(struct out *o, uint64_t ns, bool negative, unsigned width)
+{
+	char buf[32];
+	unsigned n = sizeof(buf);
+
+	for (unsigned i = 0; i < 9; i++, ns /= 10)
+		buf[--n] = (char)('0' + ns % 10);
+	buf[--n] = '.';
+	do {
+		buf[--n] = (char)('0' + ns % 10);
+		ns /= 10;
+	} while (ns);
+	if (negative)
+		buf[--n] = '-';
+	if (width > sizeof(buf) - n)
+		out_fill(o, ' ', width - (sizeof(buf) - n));
+	out_put(o, buf + n, sizeof(buf) - n);
+}
+
+void clock_view_put(const struct clock_view *v, struct out *o, uint64_t ticks)
+{
+	unsigned width = clock_view_width(v);
+	struct fit_ns f;
+	bool before;
+
+	switch (v->mode) {
+	case CLOCK_TICKS:
+		out_u64_pad(o, ticks, width, ' ');
+		return;
+	case CLOCK_NS:
+		out_u64_pad(o, conv_to_ns(&v->conv, ticks), width, ' ');
+		return;
+	case CLOCK_START:
+		before = ticks < v->first_ticks;
+		ticks = before ? v->first_ticks - ticks : ticks - v->first_ticks;
+		put_seconds(o, conv_to_ns(&v->conv, ticks), before, width);
+		return;
+	default:
+		f = fit_to_ns(v->pairs, v->n_pairs, &v->freq, ticks);
+		put_seconds(o, f.ns < 0 ? 0 - (uint64_t)f.ns : (uint64_t)f.ns, f.ns < 0, width);
+	}
+}
+
+void clock_view_put_span(const struct clock_view *v, struct out *o, uint64_t ticks)
+{
+	if (v->conv.mult) {
+		put_seconds(o, conv_to_ns(&v->conv, ticks), false, 0);
+		out_puts(o, " s");
+	} else {
+		out_u64(o, ticks);
+		out_puts(o, " ticks");
+	}
+}

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/out.h"
+
+#include <errno.h>
+#include <stdbool.h>
+
+#include "base/fd.h"
+#include "base/text.h"
+
+int out_flush(struct out *o)
+{
+	if (!o->err && o->n)
+		o->err = fd_write_all(o->fd, o->buf, o->n);
+	o->n = 0;
+	return o->err;
+}
+
+void out_put_slow(struct out *o, const char *s, size_t n)
+{
+	while (n && !o->err) {
+		size_t part = OUT_BYTES - o->n;
+
+		if (part > n)
+			part = n;
+		memcpy(o->buf + o->n, s, part);
+		o->n += part;
+		s += part;
+		n -= part;
+		if (o->n == OUT_BYTES && out_flush(o))
+			return;
+	}
+}
+
+void out_fill(struct out *o, char c, size_t n)
+{
+	while (n--)
+		out_char(o, c);
+}
+
+void out_u64_pad(struct out *o, uint64_t v, unsigned width, char pad)
+{
+	char buf[20];
+	unsigned n = 0;
+
+	do {
+		buf[sizeof(buf) - ++n] = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	if (width > n)
+		out_fill(o, pad, width - n);
+	out_put(o, buf + sizeof(buf) - n, n);
+}
+
+void out_u64(struct out *o, uint64_t v)
+{
+	out_u64_pad(o, v, 0, ' ');
+}
+
+void out_hex(struct out *o, uint64_t v)
+{
+	char buf[16];
+	unsigned n = 0;
+
+	do {
+		buf[sizeof(buf) - ++n] = "0123456789abcdef"[v & 15];
+		v >>= 4;
+	} while (v);
+	out_put(o, buf + sizeof(buf) - n, n);
+}
+
+static inline bool is_plain(unsigned char c)
+{
+	return (c >= 0x20 && c < 0x7f) || c == '\t';
+}
+
+void out_escaped(struct out *o, const char *s, size_t n, const char *indent)
+{
+	size_t from = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)s[i];
+		char hex[4] = {'\\', 'x', "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]};
+
+		if (is_plain(c))
+			continue;
+		out_put(o, s + from, i - from);
+		from = i + 1;
+		if (c == '\n') {
+			out_char(o, '\n');
+			out_puts(o, indent);
+		} else {
+			out_put(o, hex, 4);
+		}
+	}
+	out_put(o, s + from, n - from);
+}
+
+void out_json(struct out *o, const char *s, size_t n)
+{
+	_cleanup_strbuf_ struct strbuf b = {0};
+	size_t i = 0;
+
+	while (i < n && (unsigned char)s[i] >= 0x20 && (unsigned char)s[i] < 0x7f && s[i] != '"' &&
+	       s[i] != '\\')
+		i++;
+	if (i == n) {
+		out_char(o, '"');
+		out_put(o, s, n);
+		out_char(o, '"');
+		return;
+	}
+	strbuf_json(&b, s, n);
+	if (b.failed)
+		o->err = -ENOMEM;
+	else
+		out_put(o, b.s, b.n);
+}

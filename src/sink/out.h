@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A buffered stream to a file descriptor. Errors stick: later puts do nothing, out_flush() tells. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/cleanup.h"
+
+#define OUT_BYTES (128u << 10)
+
+struct out {
+	int fd, err; /* err: 0 or -errno of the first failure */
+	size_t n;
+	char buf[OUT_BYTES];
+};
+
+/* Writes what is buffered. 0 or the -errno that stuck. */
+must_check int out_flush(struct out *o);
+void out_put_slow(struct out *o, const char *s, size_t n);
+
+static inline void out_put(struct out *o, const char *s, size_t n)
+{
+	if (n > OUT_BYTES - o->n) {
+		out_put_slow(o, s, n);
+		return;
+	}
+	memcpy(o->buf + o->n, s, n);
+	o->n += n;
+}
+
+static inline void out_puts(struct out *o, const char *s)
+{
+	out_put(o, s, strlen(s));
+}
+
+static inline void out_char(struct out *o, char c)
+{
+	out_put(o, &c, 1);
+}
+
+/* n times the character. */
+void out_fill(struct out *o, char c, size_t n);
+void out_u64(struct out *o, uint64_t v);
+void out_hex(struct out *o, uint64_t v);
+/* Right-aligned in width columns, padded with the character. */
+void out_u64_pad(struct out *o, uint64_t v, unsigned width, char pad);
+/* For people: every byte that could command a terminal, and every byte beyond ASCII, as \xNN; a
+ * newline becomes a new line that begins with indent, so that no text can pose as an event. */
+void out_escaped(struct out *o, const char *s, size_t n, const char *indent);
+/* A JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
+void out_json(struct out *o, const char *s, size_t n);
