@@ -41,7 +41,9 @@ int source_open(const char *path, struct source **ret)
 	for (size_t i = 0; formats[i]; i++)
 		if (formats[i]->probe(path, head, (size_t)n))
 			return formats[i]->open(path, ret);
-	return log_err_r(-EMEDIUMTYPE, "\"%s\" is not a trace file of a known format (trace.dat)",
+	return log_err_r(-EMEDIUMTYPE,
+			 "\"%s\" is not a trace file of a known format (trace.dat); a text "
+			 "log is given as --text FILE,machine=…",
 			 path);
 }
 

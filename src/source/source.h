@@ -95,6 +95,8 @@ static inline int source_record_pid(const struct source_kind *k, const void *rec
 const void *source_field_bytes(const struct source_field *f, const void *record, size_t n,
 			       size_t *ret_n);
 
+#define SOURCE_NO_CPU 0xffffu /* of a lane whose records do not tell their CPU */
+
 struct source_lane {
 	const char *buffer; /* "" is the top instance */
 	unsigned cpu;

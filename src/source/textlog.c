@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "source/textlog_parts.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+
+static void textlog_free(struct source *s)
+{
+	struct textlog *t = (struct textlog *)s;
+
+	textlog_kinds_free(t);
+	textlog_names_free(&t->kind_names);
+	textlog_names_free(&t->pids);
+	textlog_names_free(&t->tasks);
+	array_for_each(l, &t->lanes)
+		array_free(&l->entries);
+	array_free(&t->lanes);
+	array_free(&t->fact_lanes);
+	free(t->lane_of_cpu);
+	strbuf_free(&t->examples);
+	if (t->p)
+		munmap((void *)t->p, t->n);
+	textlog_spec_free(&t->spec);
+	free(t);
+}
+
+static const char *textlog_comm(const struct source *s, int pid)
+{
+	const struct textlog *t = (const struct textlog *)s;
+	const struct textlog_names *names = pid < -1 ? &t->tasks : &t->pids;
+	size_t i = pid < -1 ? (size_t)(-2 - (int64_t)pid)
+			    : textlog_names_find(names, &pid, sizeof(pid));
+
+	return i < names->list.n ? names->list.v[i].comm : NULL;
+}
+
+static struct tep_handle *textlog_tep(const struct source *s)
+{
+	return ((const struct textlog *)s)->tep;
+}
+
+static const struct source_ops ops = {
+	.name = "text",
+	.free = textlog_free,
+	.cursor_new = textlog_cursor_new,
+	.cursor_free = textlog_cursor_free,
+	.cursor_read = textlog_cursor_read,
+	.comm = textlog_comm,
+	.tep = textlog_tep,
+};
+
+/* What a pipe brings goes into a file without a name, to be read twice. */
+static int spool(int from, int *ret)
+{
+	_cleanup_fd_ int to =
+		open(getenv("TMPDIR") ?: "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	char buf[65536];
+	ssize_t n;
+
+	if (to < 0)
+		return -errno;
+	while ((n = read(from, buf, sizeof(buf)))) {
+		int r = n < 0 ? -errno : fd_write_all(to, buf, (size_t)n);
+
+		if (r && r != -EINTR)
+			return r;
+	}
+	*ret = TAKE_FD(to);
+	return 0;
+}
+
+static int map_file(struct textlog *t)
+{
+	_cleanup_fd_ int fd = open(t->spec.path, O_RDONLY | O_CLOEXEC), spooled = -1;
+	struct stat st;
+	void *p;
+	int r = 0;
+
+	if (fd < 0 || fstat(fd, &st))
+		return log_err_r(-errno, "cannot open \"%s\": %m", t->spec.path);
+	if (S_ISDIR(st.st_mode))
+		return log_err_r(-EISDIR, "cannot read \"%s\": %m", t->spec.path);
+	if (!S_ISREG(st.st_mode)) {
+		r = spool(fd, &spooled);
+		if (r || fstat(spooled, &st))
+			return log_err_r(r ?: -errno, "cannot copy \"%s\" to a temporary file: %m",
+					 t->spec.path);
+	}
+	if (!st.st_size)
+		return 0;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, spooled >= 0 ? spooled : fd, 0);
+	if (p == MAP_FAILED)
+		return log_err_r(-errno, "cannot map \"%s\": %m", t->spec.path);
+	t->p = p;
+	t->n = (size_t)st.st_size;
+	return 0;
+}
+
+int textlog_open(struct textlog_spec *spec, struct source **ret)
+{
+	struct textlog *t = calloc(1, sizeof(*t));
+	int r;
+
+	if (!t)
+		return log_err_r(-ENOMEM, "cannot open \"%s\": %m", spec->path);
+	t->s.ops = &ops;
+	t->spec = *spec;
+	*spec = (struct textlog_spec){0};
+	t->s.facts = (struct source_facts){.path = t->spec.path, .uname = "", .clock = "x86-tsc"};
+	r = map_file(t);
+	if (!r) {
+		textlog_find_shape(t);
+		r = textlog_index(t);
+	}
+	if (!r)
+		r = textlog_kinds_build(t);
+	if (r == -ENOMEM)
+		log_errno(r, "cannot read \"%s\": %m", t->spec.path);
+	if (r) {
+		textlog_free(&t->s);
+		return r;
+	}
+	*ret = &t->s;
+	return 0;
+}
