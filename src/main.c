@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&cmd_agent,
 	&cmd_check,
 	&cmd_report,
+	&cmd_zero,
 	NULL,
 };
 

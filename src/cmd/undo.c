@@ -4,10 +4,12 @@
 #include "base/log.h"
 #include "capture/instance.h"
 #include "vm/inject.h"
+#include "vm/offset.h"
 
 const struct journal_handler undo_handlers[] = {
 	{INSTANCE_UNDO, instance_undo},
 	{"inject-text", inject_undo_text},
+	{"offset", offset_undo},
 	{NULL, NULL},
 };
 

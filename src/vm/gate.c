@@ -24,7 +24,8 @@ struct gate {
 	unsigned swept_at; /* known_vms at the last sweep */
 };
 
-static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
+							      const char *fmt, va_list ap)
 {
 	char line[512];
 

@@ -27,12 +27,12 @@ void gate_close(struct gate *g)
 
 int gate_events_fd(const struct gate *g)
 {
-	return -1;
+	return -EOPNOTSUPP;
 }
 
 int gate_writes_fd(const struct gate *g)
 {
-	return -1;
+	return -EOPNOTSUPP;
 }
 
 int gate_read_events(struct gate *g)

@@ -42,6 +42,7 @@ static const char *const texts[OFFSET_REFUSALS] = {
 		"on it",
 	[OFFSET_FAILED] = "the VM's process could not be worked on; it runs on unchanged; use "
 			  "\"onetsc record\", which translates every stamp exactly",
+	[OFFSET_UNWANTED] = "it was let go before it could be worked on",
 };
 
 const char *offset_refusal_text(enum offset_refusal r)
@@ -80,6 +81,7 @@ struct change {
 	const struct vm *vm;
 	int64_t target;
 	struct journal *journal;
+	const struct offset_check *check;
 	struct offset_result *ret;
 	struct stopvm *s;
 	int64_t *old, *now, *wanted;
@@ -212,6 +214,8 @@ static int change_stopped(struct change *c)
 
 	if (r || c->ret->refusal != OFFSET_OK)
 		return r;
+	if (c->check && !c->check->go(c->check->ctx))
+		return refuse(c, OFFSET_UNWANTED);
 	for (size_t i = 0; i < n; i++)
 		c->wanted[i] = c->target;
 	r = write_journal(c);
@@ -252,11 +256,18 @@ static int change_run(void *arg)
 	return r ? r : err;
 }
 
-int offset_set_all(const struct vm_roots *roots, const struct vm *vm, int64_t target,
-		   struct journal *journal, struct offset_result *ret)
+int offset_set_all_if(const struct vm_roots *roots, const struct vm *vm, int64_t target,
+		      struct journal *journal, const struct offset_check *check,
+		      struct offset_result *ret)
 {
-	struct change c = {roots, vm, target, journal, ret};
+	struct change c = {roots, vm, target, journal, check, ret};
 
 	*ret = (struct offset_result){.refusal = offset_preflight(roots, vm)};
 	return ret->refusal == OFFSET_OK ? inject_run(change_run, &c) : 0;
+}
+
+int offset_set_all(const struct vm_roots *roots, const struct vm *vm, int64_t target,
+		   struct journal *journal, struct offset_result *ret)
+{
+	return offset_set_all_if(roots, vm, target, journal, NULL, ret);
 }

@@ -16,6 +16,7 @@ enum offset_refusal {
 	OFFSET_GONE,	    /* the VM ended */
 	OFFSET_PERM,	    /* no permission to trace the VMM, or traced by somebody else */
 	OFFSET_FAILED,	    /* injection failed; VM put back */
+	OFFSET_UNWANTED,    /* offset_check said no */
 	OFFSET_REFUSALS
 };
 
@@ -47,6 +48,16 @@ enum offset_refusal offset_preflight(const struct vm_roots *roots, const struct 
  * journal. Logs nothing. Takes any thread of the caller's: the work is done in one of its own. */
 must_check int offset_set_all(const struct vm_roots *roots, const struct vm *vm, int64_t target,
 			      struct journal *journal, struct offset_result *ret);
+
+/* As offset_set_all(), but asks go(ctx), once, in the tracer thread, when all vCPU threads stand
+ * still and before anything is changed: false refuses with OFFSET_UNWANTED. */
+struct offset_check {
+	bool (*go)(void *ctx);
+	void *ctx;
+};
+must_check int offset_set_all_if(const struct vm_roots *roots, const struct vm *vm, int64_t target,
+				 struct journal *journal, const struct offset_check *check,
+				 struct offset_result *ret);
 
 /* Undo handler of journal kind "offset": pid start vmfd target {vcpu:fd:old-offset}...
  * A change that reached some vCPUs only is taken back; one that reached all is completed (clock,

@@ -23,18 +23,24 @@
 #define EINTR	  4
 #define NR_IOCTL  16
 #define RETELL_NS 100000000ull
+#define JOIN_NS	  20000000ull
 #define MAX_VMS	  4096
 #define CO_RE	  __attribute__((preserve_access_index))
 
 struct pid;
 struct kvm_arch {
 	__u64 cur_tsc_nsec, cur_tsc_write, cur_tsc_offset, cur_tsc_generation;
+	int nr_vcpus_matched_tsc;
+} CO_RE;
+struct count {
+	int counter;
 } CO_RE;
 struct kvm {
+	struct count online_vcpus; /* atomic_t */
 	struct kvm_arch arch;
 } CO_RE;
 struct kvm_vcpu_arch {
-	__u64 l1_tsc_offset;
+	__u64 l1_tsc_offset, this_tsc_generation;
 	bool tsc_always_catchup;
 } CO_RE;
 struct kvm_vcpu {
@@ -110,6 +116,8 @@ struct look {
 	__u64 kvm, offset, vm_offset, write, generation, generation_ns;
 	__u32 vcpu;
 	bool ran, catchup;
+	bool joined;   /* this vCPU's TSC was written in the current generation */
+	bool complete; /* all vCPUs' were */
 };
 
 static __always_inline void look_at(struct kvm_vcpu *vcpu, struct look *l)
@@ -125,6 +133,10 @@ static __always_inline void look_at(struct kvm_vcpu *vcpu, struct look *l)
 	l->write = BPF_CORE_READ(kvm, arch.cur_tsc_write);
 	l->generation = BPF_CORE_READ(kvm, arch.cur_tsc_generation);
 	l->generation_ns = BPF_CORE_READ(kvm, arch.cur_tsc_nsec);
+	l->joined = BPF_CORE_READ(vcpu, arch.this_tsc_generation) == l->generation;
+	/* As kvm_track_tsc_matching() does. */
+	l->complete = BPF_CORE_READ(kvm, arch.nr_vcpus_matched_tsc) + 1 ==
+		      BPF_CORE_READ(kvm, online_vcpus.counter);
 }
 
 static __always_inline __u64 vmm_start(struct task_struct *task)
@@ -198,6 +210,7 @@ static __always_inline int held(struct gate_vm *vm, const struct look *l)
 	if (now >= vm->until_ns) {
 		vm->settled_ns = vm->closing_ns;
 		vm->settled = vm->closing;
+		vm->done = 0;
 		if (__sync_val_compare_and_swap(&vm->state, GATE_CLOSED, GATE_OPEN) == GATE_CLOSED)
 			tell(GATE_TIMEOUT, vm, l);
 		return 0;
@@ -235,6 +248,7 @@ static __always_inline void check_owner(struct gate_vm *vm)
 	vm->start_ns = start;
 	vm->wanted = GATE_WANTED_UNKNOWN;
 	vm->left = 0;
+	vm->done = 0;
 	vm->state = GATE_OPEN;
 }
 
@@ -250,6 +264,48 @@ static __always_inline int probe_own(struct file *file)
 	probe.vcpu = l.vcpu;
 	probe.seen = 1;
 	return -EINTR;
+}
+
+/* Not a reset when some vCPUs go on with their old TSC: a vCPU was plugged, say. But the others may
+ * be about to follow, so wait a moment before this generation is left alone. */
+static __always_inline int join(struct gate_vm *vm, const struct look *l)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	if (vm->joining_ns != l->generation_ns) {
+		vm->joining_ns = l->generation_ns;
+		vm->until_ns = now + JOIN_NS;
+	}
+	if (now < vm->until_ns)
+		return -EINTR;
+	settle(vm, l);
+	tell(GATE_PARTIAL, vm, l);
+	return 0;
+}
+
+/* The generation has not been decided on, and the offset is not the target. */
+static __always_inline int judge(struct gate_vm *vm, const struct look *l)
+{
+	check_owner(vm);
+	/* When only this vCPU differs from its generation, the guest wrote its TSC itself, or the
+	 * host was suspended. The observer has reported it. */
+	if (vm->wanted == GATE_WANTED_NO || l->vm_offset == target) {
+		settle(vm, l);
+		return 0;
+	}
+	if (l->write > 1) {
+		settle(vm, l);
+		vm->done = 0;
+		if (!vm->left)
+			tell(GATE_RESTORED, vm, l);
+		return 0;
+	}
+	/* What was zeroed before stays so: only vCPUs that have not run can differ. */
+	if (!vm->done && !l->joined)
+		return 0;
+	if (!vm->done && !l->complete)
+		return join(vm, l);
+	return mode == GATE_DRAIN ? 0 : hold(vm, l);
 }
 
 static __always_inline int kvm_run(struct file *file)
@@ -270,31 +326,14 @@ static __always_inline int kvm_run(struct file *file)
 		settle(vm, &l);
 		return 0;
 	}
-	if (vm->state == GATE_CLOSED) {
+	if (vm->state != GATE_OPEN) {
 		check_owner(vm);
 		if (vm->state == GATE_CLOSED)
 			return held(vm, &l);
 	}
 	if ((l.offset == target && l.vm_offset == target) || is_settled(vm, &l))
 		return 0;
-	check_owner(vm);
-	if (vm->wanted == GATE_WANTED_NO) {
-		settle(vm, &l);
-		return 0;
-	}
-	/* Only this vCPU differs from its generation: the guest wrote its TSC itself, or the host
-	 * was suspended. The observer has reported it. */
-	if (l.vm_offset == target) {
-		settle(vm, &l);
-		return 0;
-	}
-	if (l.write > 1) {
-		settle(vm, &l);
-		if (!vm->left)
-			tell(GATE_RESTORED, vm, &l);
-		return 0;
-	}
-	return mode == GATE_DRAIN ? 0 : hold(vm, &l);
+	return judge(vm, &l);
 }
 
 SEC("fmod_ret/security_file_ioctl")
@@ -345,6 +384,7 @@ int decide(struct gate_decision *d)
 	}
 	vm->wanted = d->op == GATE_IGNORE ? GATE_WANTED_NO : GATE_WANTED_YES;
 	vm->left = d->op == GATE_LEAVE;
+	vm->done = d->op == GATE_DONE;
 	if (d->op == GATE_LEAVE) {
 		vm->settled_ns = vm->closing_ns;
 		vm->settled = vm->closing;
