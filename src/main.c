@@ -10,7 +10,9 @@
 static const struct command *const commands[] = {
 	&cmd_agent,
 	&cmd_check,
+	&cmd_list,
 	&cmd_report,
+	&cmd_restore,
 	&cmd_zero,
 	NULL,
 };
