@@ -1,7 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # For cases: TAP, guests, waiting. Sourced inside the emulated host (or, by tests/lab/local, here).
-set -u
 # shellcheck disable=SC2034
 T=/sys/kernel/tracing
 LAB_RUN=${LAB_RUN:-/run/lab}
@@ -105,7 +104,10 @@ lab_exit() {
 	echo "1..$lab_count"
 	exit 1
 }
-trap lab_exit EXIT
+case $- in
+*i*) ;; # a person in tests/lab/shell
+*) set -u && trap lab_exit EXIT ;;
+esac
 
 # --- waiting, users ----------------------------------------------------------
 
