@@ -27,7 +27,7 @@ is "$(cut -d' ' -f2 <<<"$offsets" | uniq | wc -l)" 1 'both have the same offset'
 offset=$(awk 'NR == 1 { print $2 }' <<<"$offsets")
 
 for cpu in 0 1; do
-	like "$(tsc_check vm $cpu)" ' inside=0 ' "no raw TSC of vCPU $cpu is the host's"
+	like "$(tsc_check vm $cpu 0 100)" ' inside=0 ' "no raw TSC of vCPU $cpu is the host's"
 	counts=$(tsc_check vm $cpu "$offset")
 	diag "$counts"
 	like "$counts" ' inside=1000 ' "every raw TSC of vCPU $cpu less the offset is the host's"
@@ -55,7 +55,7 @@ ok 'the disk works' guest_run vm 'dd if=/dev/zero of=/dev/vda bs=64k count=16 of
 guest_plug_cpu vm
 ok 'a third vCPU shows up in the guest' wait_for 20 guest_run vm 'echo 1 >/sys/devices/system/cpu/cpu2/online; nproc | grep 3'
 is "$(vm_offsets vm | wc -l)" 3 'and in debugfs'
-ok "its raw TSC less the offset is the host's" tsc_check vm 2 "$(vm_offsets vm | awk '$1 == 2 { print $2 }')"
+ok "its raw TSC less the offset is the host's" tsc_check vm 2 "$(vm_offsets vm | awk '$1 == 2 { print $2 }')" 200
 stamp 'vCPU plugged'
 
 guest_run vm 'touch /tmp/before'

@@ -22,7 +22,8 @@ static int usage(void)
 {
 	fputs("usage: labctl run [-i] CID SECONDS COMMAND\n"
 	      "       labctl qmp SOCKET SECONDS JSON\n"
-	      "       labctl event SOCKET SECONDS NAME\n", stderr);
+	      "       labctl event SOCKET SECONDS NAME\n",
+	      stderr);
 	return EXIT_USAGE;
 }
 
@@ -66,7 +67,7 @@ static int run(unsigned int cid, const char *cmd, bool with_stdin)
 
 static FILE *qmp_open(const char *path)
 {
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	struct sockaddr_un a = {.sun_family = AF_UNIX};
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || strlen(path) >= sizeof(a.sun_path))

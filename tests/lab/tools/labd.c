@@ -68,7 +68,7 @@ static void pump(int conn, int in, int out, pid_t pid)
 {
 	int pidfd_gone = 0, status = 0;
 	int32_t code;
-	struct pollfd p[2] = { { .fd = conn, .events = POLLIN }, { .fd = out, .events = POLLIN } };
+	struct pollfd p[2] = {{.fd = conn, .events = POLLIN}, {.fd = out, .events = POLLIN}};
 
 	while (!pidfd_gone) {
 		poll(p, 2, 20);

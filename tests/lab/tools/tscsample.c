@@ -100,14 +100,16 @@ static void count(struct tally *t, uint64_t h1, uint64_t g, uint64_t h2)
 		t->widest = width;
 }
 
-static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint64_t offset, int show)
+static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint64_t offset,
+		     int show)
 {
-	struct tally t = { .narrowest = UINT64_MAX };
+	struct tally t = {.narrowest = UINT64_MAX};
 	int fd = lab_connect(cid, LAB_PORT_TSC);
 	int32_t status;
 
 	alarm(60); /* a guest that died must not hang the case */
-	if (fd < 0 || !lab_write(fd, &cpu, sizeof(cpu)) || !lab_read(fd, &status, sizeof(status)) || status) {
+	if (fd < 0 || !lab_write(fd, &cpu, sizeof(cpu)) || !lab_read(fd, &status, sizeof(status)) ||
+	    status) {
 		fprintf(stderr, "tscsample: no answer from CPU %u of guest %u\n", cpu, cid);
 		return 2;
 	}
@@ -122,7 +124,8 @@ static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint6
 			printf("%u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", cpu, h1, g - offset, h2);
 	}
 	close(fd);
-	printf("cpu=%u samples=%u inside=%u below=%u above=%u narrowest=%" PRIu64 " widest=%" PRIu64 "\n",
+	printf("cpu=%u samples=%u inside=%u below=%u above=%u narrowest=%" PRIu64 " widest=%" PRIu64
+	       "\n",
 	       cpu, samples, t.inside, t.below, t.above, t.narrowest, t.widest);
 	return t.inside == samples ? 0 : 1;
 }
@@ -131,7 +134,8 @@ static int usage(void)
 {
 	fputs("usage: tscsample serve\n"
 	      "       tscsample check CID CPU SAMPLES [OFFSET]   (OFFSET is taken from the guest's values)\n"
-	      "exit: 0 all inside, 1 some outside, 2 no answer\n", stderr);
+	      "exit: 0 all inside, 1 some outside, 2 no answer\n",
+	      stderr);
 	return 2;
 }
 
@@ -144,7 +148,7 @@ int main(int argc, char **argv)
 		return serve();
 	if ((argc != 5 && argc != 6) || (!show && strcmp(argv[1], "check") != 0))
 		return usage();
-	return check_cpu((unsigned int)atoi(argv[2]), (uint32_t)atoi(argv[3]), (unsigned int)atoi(argv[4]),
-			 argc == 6 ? (uint64_t)strtoll(argv[5], NULL, 0) : 0,
-			 show);
+	return check_cpu((unsigned int)atoi(argv[2]), (uint32_t)atoi(argv[3]),
+			 (unsigned int)atoi(argv[4]),
+			 argc == 6 ? (uint64_t)strtoll(argv[5], NULL, 0) : 0, show);
 }

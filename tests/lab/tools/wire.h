@@ -59,14 +59,15 @@ static inline bool lab_read(int fd, void *buf, size_t len)
 
 static inline bool lab_send(int fd, uint32_t type, const void *buf, size_t len)
 {
-	struct lab_frame f = { type, (uint32_t)len };
+	struct lab_frame f = {type, (uint32_t)len};
 
 	return lab_write(fd, &f, sizeof(f)) && lab_write(fd, buf, len);
 }
 
 static inline int lab_listen(unsigned int port)
 {
-	struct sockaddr_vm a = { .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port };
+	struct sockaddr_vm a = {
+		.svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_ANY, .svm_port = port};
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(a)) == 0 && listen(fd, 16) == 0)
@@ -78,7 +79,7 @@ static inline int lab_listen(unsigned int port)
 
 static inline int lab_connect(unsigned int cid, unsigned int port)
 {
-	struct sockaddr_vm a = { .svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port };
+	struct sockaddr_vm a = {.svm_family = AF_VSOCK, .svm_cid = cid, .svm_port = port};
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0)
