@@ -7,12 +7,14 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "cmd/command.h"
+#include "cmd/input.h"
 #include "insight/proof.h"
 #include "timeline/timeline.h"
 
 struct config {
 	bool json, epochs;
 	uint64_t worst;
+	struct input_given given;
 };
 
 static const struct opt opts[] = {
@@ -21,12 +23,14 @@ static const struct opt opts[] = {
 	 "a line per offset epoch of each vCPU"},
 	{'n', "worst", OPT_U64, offsetof(struct config, worst), "N",
 	 "list at most N violations (10; up to 20)"},
+	INPUT_OPT_TEXT(offsetof(struct config, given)),
+	INPUT_OPT_OFFSET(offsetof(struct config, given)),
 	{0},
 };
 
 static const struct opt_spec spec = {
 	.command = "check",
-	.args = "SESSION | FILE…",
+	.args = "[SESSION | FILE…]",
 	.summary = "Prove the order of a merged timeline, or show where it is wrong.",
 	.details =
 		"A guest's event can only have happened while its vCPU was in the guest: between\n"
@@ -282,15 +286,12 @@ static int print_json(const struct input *in, const struct proof_result *r, cons
 	return 0;
 }
 
-static int check(const char *const *paths, size_t n, const struct config *c)
+static int check(const struct input *in, const struct config *c)
 {
-	_cleanup_input_ struct input *in = NULL;
 	_cleanup_timeline_ struct timeline *t = NULL;
 	_cleanup_proof_ struct proof *p = NULL;
-	int r = input_open(paths, n, &in);
+	int r = timeline_new(in, NULL, &t);
 
-	if (!r)
-		r = timeline_new(in, NULL, &t);
 	if (r)
 		return r;
 	r = proof_new(&p);
@@ -310,18 +311,19 @@ static int check(const char *const *paths, size_t n, const struct config *c)
 static int run(int argc, char **argv)
 {
 	struct config c = {.worst = 10};
-	int first = opt_parse(&spec, &c, argc, argv);
+	_cleanup_input_ struct input *in = NULL;
+	struct input_paths paths = {0};
+	int r = input_paths_parse(&spec, &c, argc, argv, &paths);
 
-	if (first == OPT_HELP)
+	if (r == OPT_HELP)
 		return EXIT_OK;
-	if (first < 0)
+	if (r)
 		return EXIT_USAGE;
-	if (first == argc) {
-		log_err("which session? onetsc check SESSION, or host.dat guest.dat");
-		return EXIT_USAGE;
-	}
-	return check((const char *const *)argv + first, (size_t)(argc - first), &c) ? EXIT_FAILED
-										    : EXIT_OK;
+	r = input_paths_open(&paths, &c.given, &in);
+	input_paths_free(&paths);
+	if (r)
+		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	return check(in, &c) ? EXIT_FAILED : EXIT_OK;
 }
 
 const struct command cmd_check = {"check", "prove the order of a timeline", run};

@@ -69,17 +69,19 @@ static int find_newest(char **ret)
 	return 0;
 }
 
-int input_paths_open(struct input_paths *p, struct input **ret)
+int input_paths_open(struct input_paths *p, const struct input_given *given, struct input **ret)
 {
+	struct input_options o = {given->texts.v, given->texts.n, given->offsets.v,
+				  given->offsets.n};
 	int r;
 
-	if (p->args.n)
-		return input_open(p->args.v, p->args.n, ret);
+	if (p->args.n || o.n_texts)
+		return input_open_with(p->args.v, p->args.n, &o, ret);
 	r = find_newest(&p->newest);
 	if (r)
 		return r;
 	log_info("reading \"%s\"", p->newest);
-	return input_open((const char *const *)&p->newest, 1, ret);
+	return input_open_with((const char *const *)&p->newest, 1, &o, ret);
 }
 
 void input_paths_free(struct input_paths *p)

@@ -21,6 +21,7 @@ struct report_config {
 	struct opt_strv events;
 	uint64_t vcpu, cpu, pid, head;
 	bool json, raw, colour;
+	struct input_given given;
 };
 
 #define AT(member) offsetof(struct report_config, member)
@@ -38,6 +39,8 @@ static const struct opt report_opts[] = {
 	{0, "to", OPT_STR, AT(to), "TIME", "up to here"},
 	{0, "clock", OPT_STR, AT(clock), "CLOCK", "start (default), ticks, ns, realtime, boottime"},
 	{'n', "head", OPT_U64, AT(head), "N", "stop after N events"},
+	INPUT_OPT_TEXT(AT(given)),
+	INPUT_OPT_OFFSET(AT(given)),
 	{'r', "raw", OPT_FLAG, AT(raw), NULL, "fields as name=value instead of the event's text"},
 	{'j', "json", OPT_FLAG, AT(json), NULL, "one JSON object a line"},
 	{0, "color", OPT_FLAG, AT(colour), NULL, "colours also when the output is not a terminal"},
@@ -52,6 +55,7 @@ static const struct opt_spec report_spec = {
 	.details =
 		"SESSION is a directory that onetsc record made; by default the newest *.onetsc\n"
 		"here. FILEs are trace.dat files of a host and its guests, in any order.\n"
+		"Text logs are merged with --text, see docs/text-sources.md.\n"
 		"A '~' behind a time: the event was there or a little later, see the man page.\n"
 		"A '?': the machine's clock cannot be told in the host's.",
 	.example = "  onetsc report --event 'kvm:*' --vcpu 0 --head 50 web1.onetsc\n"
@@ -217,7 +221,7 @@ static int report_run(int argc, char **argv)
 	if (r)
 		return EXIT_USAGE;
 	signal(SIGPIPE, SIG_IGN);
-	r = input_paths_open(&paths, &in);
+	r = input_paths_open(&paths, &c.given, &in);
 	if (!r)
 		r = run_report(&c, in);
 	input_paths_free(&paths);

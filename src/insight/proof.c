@@ -180,7 +180,7 @@ static int add_vcpus(struct proof *p)
 		return -ENOMEM;
 	array_for_each(m, &p->in->machines)
 		array_for_each(v, &m->vcpus)
-			if (!r)
+			if (!r && v->id != INPUT_NO_VCPU)
 				r = add_vcpu(p, m, v);
 	p->result.vcpus = p->vcpus;
 	p->result.worst = p->worst;
@@ -237,6 +237,8 @@ static void host_event(struct proof *p, const struct event *ev)
 	if (!p->result.has_windows)
 		return;
 	if (ev->type == EVENT_LOST) {
+		if (ev->machine) /* a text log's: no windows come from there */
+			return;
 		for (size_t i = 0; i < p->result.n_vcpus; i++)
 			windows_lost(&p->tracks[i].windows, ev->cpu, ev->ticks, ev->end_ticks);
 	} else if (ev->kind == p->entry) {

@@ -144,9 +144,11 @@ static void put_where(struct sink_json *s, const struct event *ev)
 	}
 	put_key(o, "machine");
 	out_json(o, m->name, strlen(m->name));
-	put_key(o, "cpu");
-	out_u64(o, ev->cpu);
-	if (s->lanes[ev->lane].vcpu) {
+	if (ev->cpu != SOURCE_NO_CPU) {
+		put_key(o, "cpu");
+		out_u64(o, ev->cpu);
+	}
+	if (s->lanes[ev->lane].vcpu && s->lanes[ev->lane].vcpu->id != INPUT_NO_VCPU) {
 		put_key(o, "vcpu");
 		out_u64(o, s->lanes[ev->lane].vcpu->id);
 	}

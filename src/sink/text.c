@@ -86,9 +86,11 @@ static void put_task(struct sink_text *s, const struct event *ev)
 	char digits[16];
 	size_t n;
 
-	comm = comm ?: "<...>";
+	comm = comm ?: pid < 0 ? "-" : "<...>";
 	n = strlen(comm);
-	n += (size_t)snprintf(digits, sizeof(digits), "-%d", pid);
+	digits[0] = 0; /* below 0: a text log that tells no pid */
+	if (pid >= 0)
+		n += (size_t)snprintf(digits, sizeof(digits), "-%d", pid);
 	if (n < TASK_WIDTH)
 		out_fill(o, ' ', TASK_WIDTH - n);
 	out_escaped(o, comm, strlen(comm), "");
@@ -110,7 +112,10 @@ static void put_where(struct sink_text *s, const struct event *ev)
 	put_padded(o, m->name, s->name_width);
 	colour(s, "\033[m");
 	out_puts(o, " [");
-	out_u64_pad(o, ev->cpu, 3, '0');
+	if (ev->cpu == SOURCE_NO_CPU)
+		out_puts(o, "  -");
+	else
+		out_u64_pad(o, ev->cpu, 3, '0');
 	out_puts(o, "] ");
 }
 

@@ -39,6 +39,11 @@ static const char *textlog_comm(const struct source *s, int pid)
 	return i < names->list.n ? names->list.v[i].comm : NULL;
 }
 
+/* The lines name their tasks themselves. */
+static void textlog_comm_learn(struct source *s, int pid, const char *name, size_t n)
+{
+}
+
 static struct tep_handle *textlog_tep(const struct source *s)
 {
 	return ((const struct textlog *)s)->tep;
@@ -51,6 +56,7 @@ static const struct source_ops ops = {
 	.cursor_free = textlog_cursor_free,
 	.cursor_read = textlog_cursor_read,
 	.comm = textlog_comm,
+	.comm_learn = textlog_comm_learn,
 	.tep = textlog_tep,
 };
 

@@ -125,6 +125,8 @@ static int put_item(struct textlog_cursor *c, const struct textlog_entry *e,
 	if (kind == TEXTLOG_KIND_LOST) {
 		item->flags = ITEM_LOST;
 		item->lost = l.lost;
+		item->end_raw_ticks =
+			e + 1 < c->lane->entries.v + c->lane->entries.n ? e[1].stamp : e->stamp;
 		return 0;
 	}
 	item->kind = c->t->kinds.v[kind];

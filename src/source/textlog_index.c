@@ -124,10 +124,13 @@ static int add_lost(struct pass *p, const struct textline *l, size_t offset)
 static void note_bad(struct textlog *t, const char *s, size_t n, enum textline_status status)
 {
 	char head[41], shown[4 * sizeof(head)];
-	bool more = n >= sizeof(head);
+	bool more;
 
 	if (++t->n_bad > TEXTLOG_EXAMPLES)
 		return;
+	for (; n && *s == ' '; n--)
+		s++;
+	more = n >= sizeof(head);
 	n = more ? sizeof(head) - 1 : n;
 	for (size_t i = 0; i < n; i++)
 		head[i] = s[i] ?: ' ';

@@ -67,6 +67,7 @@ static int add_kind(struct textlog *t, struct textlog_name *key)
 	k->index = (uint32_t)t->kinds.n - 1;
 	k->id = k->index + 1;
 	k->min_bytes = TEXTLOG_MESSAGE_AT;
+	k->pid_at = 4;
 	k->fields = fields;
 	k->n_fields = ARRAY_SIZE(fields);
 	k->format = add_format(t, k);

@@ -47,9 +47,16 @@ void input_set_unaligned(struct input_machine *m, const char *fmt, ...)
 		m->why_unaligned = NULL;
 	va_end(ap);
 	m->aligned = false;
-	log_warn("\"%s\": %s; its events are shown by their own clock, not in order with the "
-		 "host's",
-		 m->name, m->why_unaligned ?: "its clock cannot be told");
+}
+
+static void tell_unaligned(const struct input *in)
+{
+	array_for_each(m, &in->machines)
+		if (!m->aligned && m->source)
+			log_warn(
+				"\"%s\": %s; its events are shown by their own clock, not in order "
+				"with the host's",
+				m->name, m->why_unaligned ?: "its clock cannot be told");
 }
 
 int input_align(struct input_machine *m, const struct offset_scan *scan,
@@ -78,28 +85,52 @@ const struct input_vcpu *input_vcpu_of_cpu(const struct input_machine *m, unsign
 	array_for_each(v, &m->vcpus)
 		if (v->guest_cpu >= 0 && (unsigned)v->guest_cpu == cpu)
 			return v;
-	return NULL;
+	return m->same ? input_vcpu_of_cpu(m->same, cpu) : NULL;
+}
+
+static int add_by_hand(struct input *in, const struct input_options *o)
+{
+	int r = input_add_texts(in, o);
+
+	for (size_t i = 0; i < o->n_offsets && !r; i++)
+		r = input_set_offset(in, o->offsets[i]);
+	return r ? r : input_place_texts(in);
+}
+
+static int open_paths(struct input *in, const char *const *paths, size_t n)
+{
+	struct stat st;
+
+	if (!n)
+		return 0;
+	if (n == 1 && !stat(paths[0], &st) && S_ISDIR(st.st_mode))
+		return input_from_session(in, paths[0]);
+	return input_from_files(in, paths, n);
 }
 
 int input_open(const char *const *paths, size_t n, struct input **ret)
 {
-	_cleanup_input_ struct input *in = calloc(1, sizeof(*in));
-	struct stat st;
-	int r;
+	return input_open_with(paths, n, &(struct input_options){0}, ret);
+}
 
-	if (!in)
-		return log_err_r(-ENOMEM, "cannot open \"%s\": %m", paths[0]);
-	in->title = strdup(paths[0]);
-	if (!in->title)
-		return log_err_r(-ENOMEM, "cannot open \"%s\": %m", paths[0]);
-	if (n == 1 && !stat(paths[0], &st) && S_ISDIR(st.st_mode))
-		r = input_from_session(in, paths[0]);
-	else
-		r = input_from_files(in, paths, n);
+int input_open_with(const char *const *paths, size_t n, const struct input_options *o,
+		    struct input **ret)
+{
+	_cleanup_input_ struct input *in = calloc(1, sizeof(*in));
+	const char *title = n ? paths[0] : o->texts[0];
+	int r = -ENOMEM;
+
+	if (in)
+		in->title = n ? strdup(title) : strndup(title, strcspn(title, ","));
+	if (in && in->title)
+		r = open_paths(in, paths, n);
+	if (!r)
+		r = add_by_hand(in, o);
 	if (r == -ENOMEM)
-		log_errno(r, "cannot open \"%s\": %m", paths[0]);
+		log_errno(r, "cannot open \"%s\": %m", title);
 	if (r)
 		return r;
+	tell_unaligned(in);
 	*ret = TAKE_PTR(in);
 	return 0;
 }

@@ -4,6 +4,8 @@
  * the host's at every moment. */
 #pragma once
 
+#include <limits.h>
+
 #include "base/array.h"
 #include "clock/conv.h"
 #include "clock/epoch.h"
@@ -18,19 +20,23 @@ struct input_vcpu {
 };
 struct input_vcpus ARRAY(struct input_vcpu);
 
+#define INPUT_NO_VCPU UINT_MAX /* id of a stand-in: all vCPUs have the offset that counts */
+
 struct input_machine {
 	char *name;
-	bool is_guest;
+	bool is_guest, is_text;
 	struct source *source; /* NULL: nothing recorded */
 	/* guests */
-	pid_t pid;		  /* the VMM; 0 unknown */
-	struct session_tids tids; /* its threads: whose offset writes are this VM's */
-	struct input_vcpus vcpus; /* sorted by id */
-	uint64_t lost;		  /* events that the recorder counted as lost */
-	bool aligned;		  /* ticks of this machine can be told in host ticks */
-	bool estimated;		  /* only by an estimate of unknown error (PTP) */
-	bool conflict;		  /* what is known of its offsets contradicts itself; was said */
-	char *why_unaligned;	  /* one sentence */
+	pid_t pid;		    /* the VMM; 0 unknown */
+	struct session_tids tids;   /* its threads: whose offset writes are this VM's */
+	struct input_vcpus vcpus;   /* sorted by id */
+	uint64_t lost;		    /* events that the recorder counted as lost */
+	bool aligned;		    /* ticks of this machine can be told in host ticks */
+	bool estimated;		    /* only by an estimate of unknown error (PTP) */
+	bool conflict;		    /* what is known of its offsets contradicts itself; was said */
+	char *why_unaligned;	    /* one sentence */
+	struct input_machine *same; /* text of a guest: the machine it tells of, whose vCPUs (when
+				     * vcpus has none for a CPU) are its own; NULL: none */
 };
 struct input_machines ARRAY(struct input_machine);
 
@@ -41,9 +47,20 @@ struct input {
 	char *title;			/* path of the session or of the first file */
 };
 
+/* Given by hand. Zero-initialise. */
+struct input_options {
+	const char *const *texts; /* of --text, see source/textlog.h */
+	size_t n_texts;
+	const char *const *offsets; /* of --offset: NAME=TICKS, guest TSC less host TSC */
+	size_t n_offsets;
+};
+
 /* One path that is a directory: a session; else files. One message per failure. Problems that do not
  * stop (a guest whose offset is unknown, an incomplete recording) are warned about. */
 must_check int input_open(const char *const *paths, size_t n, struct input **ret);
+/* n may be 0 when there are texts. -EINVAL when the options are wrong. */
+must_check int input_open_with(const char *const *paths, size_t n, const struct input_options *o,
+			       struct input **ret);
 void input_free(struct input *in);
 
 /* The vCPU behind that guest CPU, or NULL. */

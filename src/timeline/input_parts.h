@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The two ways to fill an input; used inside timeline/ only. in is zeroed but for title. */
+/* The ways to fill an input; used inside timeline/ only. in is zeroed but for title. */
 #pragma once
 
 #include "timeline/input.h"
@@ -10,9 +10,15 @@ must_check int input_from_files(struct input *in, const char *const *paths, size
 
 /* A machine more, or NULL without memory. name is copied and made different from the others. */
 struct input_machine *input_machine_add(struct input *in, const char *name, bool is_guest);
-/* The guest's events cannot be put in host time: says so, once. */
+/* The guest's events cannot be put in host time; said when all is known. */
 void input_set_unaligned(struct input_machine *m, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* Epochs of all vCPUs of m from scan and known (per vCPU); sets aligned, conflict. */
 must_check int input_align(struct input_machine *m, const struct offset_scan *scan,
 			   const struct offset_known *known);
+
+/* input_text.c: texts as machines, with what the host saw of their guests' offsets; an offset given
+ * by hand; then, when all offsets are known, the vCPUs of the texts' lines. */
+must_check int input_add_texts(struct input *in, const struct input_options *o);
+must_check int input_set_offset(struct input *in, const char *text);
+must_check int input_place_texts(struct input *in);

@@ -85,12 +85,14 @@ static void put_item(struct strbuf *b, struct source *s, const struct source_ite
 	const struct source_field *pid;
 
 	if (it->flags & ITEM_LOST) {
-		strbuf_printf(b, "%llu lost %lld\n", (unsigned long long)it->raw_ticks,
-			      (long long)it->lost);
+		strbuf_printf(b, "%llu lost %lld until %llu\n", (unsigned long long)it->raw_ticks,
+			      (long long)it->lost, (unsigned long long)it->end_raw_ticks);
 		return;
 	}
 	assert_true(it->size > it->kind->min_bytes);
 	pid = source_field_find(it->kind, "common_pid");
+	assert_int_equal(source_record_pid(it->kind, it->data),
+			 (int)source_field_u64(pid, it->data));
 	strbuf_printf(b, "%llu %s:%s %s[%d] %s|%s\n", (unsigned long long)it->raw_ticks,
 		      it->kind->system, it->kind->name, field(it, "comm"),
 		      (int)source_field_u64(pid, it->data), field(it, "message"),
@@ -156,7 +158,7 @@ static void chosen_kinds(void **state)
 
 	assert_int_equal(source_facts(s)->n_kinds, 3);
 	wanted[source_kind_find(s, "text", "b")->index] = true;
-	assert_string_equal(dump(s, wanted, 16), "cpu 65535\n2 text:b [-1] x|-\n2 lost 3\n"
+	assert_string_equal(dump(s, wanted, 16), "cpu 65535\n2 text:b [-1] x|-\n2 lost 3 until 4\n"
 						 "4 text:b [-1] y|-\n");
 }
 
@@ -189,8 +191,8 @@ static void lost_events(void **state)
 				  "  a-7 [001] d..1. 30: e: z\n";
 	_cleanup_source_ struct source *s = open_log(log, "");
 
-	assert_string_equal(dump(s, NULL, 2), "cpu 0\n0 lost 5\n20 text:e a[7] y|a\n"
-					      "cpu 1\n10 text:e a[7] x|a\n10 lost -1\n"
+	assert_string_equal(dump(s, NULL, 2), "cpu 0\n0 lost 5 until 20\n20 text:e a[7] y|a\n"
+					      "cpu 1\n10 text:e a[7] x|a\n10 lost -1 until 30\n"
 					      "30 text:e a[7] z|a\n");
 }
 
