@@ -19,10 +19,11 @@ static void kvm_path(const struct vm_roots *roots, char *path, size_t n)
 static void dir_path(const struct vm_roots *roots, const struct debugfs_dir *dir, char *path,
 		     size_t n)
 {
-	char kvm[PATH_MAX - 64];
+	size_t k;
 
-	kvm_path(roots, kvm, sizeof(kvm));
-	snprintf(path, n, "%s/%d-%d", kvm, dir->tid, dir->vm_fd);
+	kvm_path(roots, path, n);
+	k = strlen(path);
+	snprintf(path + k, n - k, "/%d-%d", dir->tid, dir->vm_fd);
 }
 
 int debugfs_list(const struct vm_roots *roots, struct debugfs_dirs *ret)
