@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&cmd_agent,
 	&cmd_check,
 	&cmd_list,
+	&cmd_record,
 	&cmd_report,
 	&cmd_restore,
 	&cmd_zero,

@@ -3,11 +3,8 @@
 
 #include <cpuid.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/kvm.h>
 #include <sched.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <time.h>
 #include <x86intrin.h>
 
@@ -56,23 +53,6 @@ uint64_t clockpair_khz(const struct session_pair *first, const struct session_pa
 	if (ns < 1000000 || last->tsc < first->tsc)
 		return 0;
 	return (uint64_t)(((unsigned __int128)ticks * 1000000 + (uint64_t)ns / 2) / (uint64_t)ns);
-}
-
-uint64_t clockpair_kvm_khz(void)
-{
-	_cleanup_fd_ int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC), vm = -1, vcpu = -1;
-	int khz;
-
-	if (kvm < 0)
-		return 0;
-	vm = ioctl(kvm, KVM_CREATE_VM, 0);
-	if (vm < 0)
-		return 0;
-	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
-	if (vcpu < 0)
-		return 0;
-	khz = ioctl(vcpu, KVM_GET_TSC_KHZ, 0);
-	return khz > 0 ? (uint64_t)khz : 0;
 }
 
 static uint32_t apic_id_here(void)

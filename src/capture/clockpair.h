@@ -18,9 +18,6 @@ void clockpair_read(struct session_pair *ret);
 
 /* kHz from two pairs (CLOCK_BOOTTIME), rounded; 0 when they are closer than a millisecond. */
 uint64_t clockpair_khz(const struct session_pair *first, const struct session_pair *last);
-/* What KVM believes the TSC's frequency is: KVM_GET_TSC_KHZ on a throw-away vCPU of our own. 0 when
- * there is no KVM. */
-uint64_t clockpair_kvm_khz(void);
 
 struct cpu_apic {
 	unsigned cpu;

@@ -208,7 +208,7 @@ static int on_started(struct talk *t)
 	t->started = true;
 	t->meta_dirty = false;
 	guest_set(t->g, GUEST_RECORDING, NULL);
-	log_info("%s: the agent records %zu of %u CPUs", t->g->name, t->g->apics.n, f->cpus);
+	log_info("%s: the agent records %zu CPUs", t->g->name, t->g->apics.n);
 	send_ping(t, PING_START);
 	return 0;
 }

@@ -98,6 +98,13 @@ static int hand_over(struct pages *p, unsigned cpu, size_t n)
 	return r;
 }
 
+/* Nothing (more) to read. ENODEV: a CPU that was never online has no buffer
+ * (ring_buffer_alloc_read_page()). */
+static bool is_empty(int err)
+{
+	return err == EAGAIN || err == ENODEV;
+}
+
 /* tracing_buffers_splice_read() gives full pages only; -EAGAIN when there is none. */
 static int drain_cpu(struct pages *p, unsigned cpu, uint64_t *ret_bytes)
 {
@@ -112,7 +119,7 @@ static int drain_cpu(struct pages *p, unsigned cpu, uint64_t *ret_bytes)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0) {
-			r = n && errno != EAGAIN ? -errno : 0;
+			r = n && !is_empty(errno) ? -errno : 0;
 			break;
 		}
 		r = hand_over(p, cpu, (size_t)n);
@@ -176,7 +183,7 @@ static int flush_cpu(struct pages *p, unsigned cpu, char *page)
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
-			return n && errno != EAGAIN ? -errno : 0;
+			return n && !is_empty(errno) ? -errno : 0;
 		memset(page + n, 0, size - (size_t)n);
 		page_pad(page, size);
 		r = fd_write_all(p->pipe[1], page, size);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "capture/record_impl.h"
 #include "clock/conv.h"
+#include "vm/facts.h"
 
 #define PAIRS_MAX    1000
 #define MEASURE_NS   50000000
@@ -41,10 +42,11 @@ static uint64_t measure_khz(void)
 static int set_conversion(struct session *s)
 {
 	struct tick_conv c;
+	struct kvm_probe kvm;
 
-	s->tsc_khz = clockpair_kvm_khz();
-	if (!s->tsc_khz)
-		s->tsc_khz = measure_khz();
+	if (facts_kvm(&kvm) || !kvm.tsc_khz)
+		kvm.tsc_khz = measure_khz();
+	s->tsc_khz = kvm.tsc_khz;
 	if (conv_from_khz(s->tsc_khz, &c))
 		return log_err_r(-ERANGE, "the TSC counts %llu kHz, which is out of range",
 				 (unsigned long long)s->tsc_khz);

@@ -50,7 +50,8 @@ static bool is_wanted(const struct record_config *cfg, const struct vm *vm)
 static struct rec_guest *find_vm(struct record *r, const struct vm *vm)
 {
 	array_for_each(g, &r->guests)
-		if (g->has_vm && g->vm.pid == vm->pid && g->vm.start_ticks == vm->start_ticks)
+		if (g->has_vm && g->vm.pid == vm->pid && g->vm.start_ticks == vm->start_ticks &&
+		    g->vm.vm_fd == vm->vm_fd)
 			return g;
 	return NULL;
 }

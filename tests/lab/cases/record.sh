@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A two-vCPU guest under load is recorded with its offset as it is: the files open in stock tools, and
+# every guest event lies inside its vCPU's entry/exit window.
+# lab: timeout=400
+# shellcheck source=tests/lab/lib.sh
+. "$LAB/lib.sh"
+need_onetsc
+
+instances() { find "$T/instances" -mindepth 1 -maxdepth 1 -name 'onetsc-*' | wc -l; }
+load='(while :; do dd if=/dev/vda of=/dev/null bs=64k count=64 iflag=direct; done
+  while :; do ls /bin; done) >/dev/null 2>&1 &
+  (while :; do ls /proc >/dev/null; done) & (while :; do ls /sys >/dev/null; done) &'
+
+GUEST_AGENT=1
+guest_start vm
+ok 'the guest boots' guest_wait vm
+ok 'the agent is up' wait_for 20 guest_run vm 'pidof onetsc'
+guest_run vm "$load" >/dev/null
+stamp 'load runs'
+
+cd /tmp || exit
+"$ONETSC" record -d 6 -o s.onetsc --guest-event 'raw_syscalls:*' -b 32M 2>"$LAB_OUT/record.err"
+is $? 0 'record ends well'
+diag "$(cat "$LAB_OUT/record.err")"
+diag "agent: $(guest_run vm "cat /tmp/agent.log")"
+stamp 'recorded'
+cp -r s.onetsc "$LAB_OUT/"
+is "$(jq -r .complete s.onetsc/session.json)" true 'the session is complete'
+is "$(jq -r '.machines[1].why_missing // "all"' s.onetsc/session.json)" all 'all that the agent had was recorded'
+is "$(jq -c '[.machines[1].vcpus[].guest_cpu]' s.onetsc/session.json)" '[0,1]' 'the vCPU map is known'
+is "$(jq -r '[.machines[].cpus[] | .overrun, .dropped | tonumber] | add' s.onetsc/session.json)" 0 'no event was lost'
+is "$(instances)" 0 'no instance is left on the host'
+is "$(guest_run vm 'ls /sys/kernel/tracing/instances')" '' 'nor in the guest'
+
+guest_events=$(sed -n 's/.*guest-vm.dat *\([0-9]*\) events.*/\1/p' "$LAB_OUT/record.err")
+ok 'at least 50,000 guest events' test "$guest_events" -ge 50000
+trace-cmd report -i s.onetsc/host.dat -i s.onetsc/guest-vm.dat >merged.txt 2>/dev/null
+is "$(grep -cE '^ *guest-vm.dat: .*\[[0-9]{3}\]' merged.txt)" "$guest_events" 'trace-cmd merges both files'
+stamp 'trace-cmd has read them'
+check=$("$ONETSC" check s.onetsc 2>&1)
+is $? 0 'check proves the order'
+diag "$check"
+done_testing
