@@ -31,30 +31,19 @@ static const struct opt_spec spec = {
 	.opts = opts,
 };
 
-static unsigned feature(const char *name)
-{
-	static const char *const names[] = {"scaling", "steps", "backward", "loss", "host-loss",
-					    "ties",    "wrap",	"sparse",   "edges"};
-
-	for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(names[i], name))
-			return 1u << i;
-	fprintf(stderr, "no feature \"%s\"\n", name);
-	exit(2);
-}
-
 int main(int argc, char **argv)
 {
 	struct config c = {.seed = 1, .events = 4000};
-	struct world w = {.features = F_ALL};
+	struct world w = {0};
 	int r = opt_parse(&spec, &c, argc, argv);
 
 	if (r == OPT_HELP)
 		return 0;
 	if (r < 0 || r != argc - 1)
 		return 2;
-	for (size_t i = 0; i < c.without.n; i++)
-		w.features &= ~feature(c.without.v[i]);
+	w.features = features_without(c.without.v, c.without.n);
+	if (!w.features)
+		return 2;
 	w.seed = c.seed;
 	w.events = (unsigned)c.events;
 	w.session = c.session;

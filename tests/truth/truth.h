@@ -113,6 +113,9 @@ enum truth_feature {
 	F_ALL = 511,
 };
 
+/* F_ALL without the named ones; 0 after a message. */
+unsigned features_without(const char *const *names, size_t n);
+
 struct world {
 	uint64_t seed, rng;
 	unsigned features;

@@ -41,6 +41,26 @@ static int epoch_add(struct truth_vcpu *v, uint64_t from, struct truth_map m)
 
 /* --- making up the world --- */
 
+unsigned features_without(const char *const *names, size_t n)
+{
+	static const char *const known[] = {"scaling", "steps", "backward", "loss", "host-loss",
+					    "ties",    "wrap",	"sparse",   "edges"};
+	unsigned features = F_ALL;
+
+	for (size_t i = 0; i < n; i++) {
+		unsigned k = 0;
+
+		while (k < ARRAY_SIZE(known) && strcmp(known[k], names[i]))
+			k++;
+		if (k == ARRAY_SIZE(known)) {
+			fprintf(stderr, "no feature \"%s\"\n", names[i]);
+			return 0;
+		}
+		features &= ~(1u << k);
+	}
+	return features;
+}
+
 static uint64_t step_ticks(struct world *w, uint64_t mean)
 {
 	uint64_t d = rnd_below(w, 2 * mean * w->pace + 1);
@@ -285,7 +305,7 @@ static int find_cpu(struct world *w)
 
 static int run_out(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
-	int cpu = find_cpu(w);
+	int cpu = find_cpu(w), r;
 
 	if (cpu < 0) {
 		v->at += w->grain + step_ticks(w, 5000);
@@ -294,7 +314,9 @@ static int run_out(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 	v->host_cpu = cpu;
 	v->state = ON_CPU;
 	v->todo = (int)rnd_below(w, 3);
-	return switch_to(w, v->at, cpu, v->tid);
+	r = switch_to(w, v->at, cpu, v->tid);
+	v->at += w->grain; /* a switch takes time */
+	return r;
 }
 
 static int enter(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
@@ -323,6 +345,7 @@ static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v
 	} else if (rnd_one_in(w, 6)) { /* off the CPU, perhaps to another one */
 		v->state = OUT;
 		r = switch_to(w, v->at, v->host_cpu, (int)rnd_below(w, 20));
+		v->at += w->grain;
 	} else {
 		r = enter(w, vm, v);
 	}
