@@ -9,10 +9,11 @@
 #include "cmd/command.h"
 #include "cmd/input.h"
 #include "insight/proof.h"
+#include "insight/solve.h"
 #include "timeline/timeline.h"
 
 struct config {
-	bool json, epochs;
+	bool json, epochs, ignore_epochs, solve;
 	uint64_t worst;
 	struct input_given given;
 };
@@ -21,6 +22,10 @@ static const struct opt opts[] = {
 	{0, "json", OPT_FLAG, offsetof(struct config, json), NULL, "one JSON object"},
 	{'e', "epochs", OPT_FLAG, offsetof(struct config, epochs), NULL,
 	 "a line per offset epoch of each vCPU"},
+	{'s', "solve", OPT_FLAG, offsetof(struct config, solve), NULL,
+	 "recover the offsets from the windows, then check with these"},
+	{0, "ignore-epochs", OPT_FLAG, offsetof(struct config, ignore_epochs), NULL,
+	 "use only the first offset of each vCPU (shows what goes wrong then)"},
 	{'n', "worst", OPT_U64, offsetof(struct config, worst), "N",
 	 "list at most N violations (10; up to 20)"},
 	INPUT_OPT_TEXT(offsetof(struct config, given)),
@@ -39,7 +44,8 @@ static const struct opt_spec spec = {
 		"without a violation: the bound of the alignment.\n"
 		"Exit status: 0 all judged events lie inside, 1 violations or nothing to judge.\n",
 	.example = "onetsc check web1.onetsc              judge a session\n"
-		   "onetsc check host.dat guest.dat       judge a trace-cmd recording\n",
+		   "onetsc check host.dat guest.dat       judge a trace-cmd recording\n"
+		   "onetsc check --solve host.dat g.dat   the offset was not recorded\n",
 	.opts = opts,
 };
 
@@ -186,6 +192,39 @@ static void print_text(const struct input *in, const struct proof_result *r, con
 	print_verdict(r);
 }
 
+static void print_solved_vcpu(const struct input *in, const struct solve_vcpu *v)
+{
+	char name[64], d[32];
+
+	machine_name(in, v->machine, name, sizeof(name));
+	if (!v->n_epochs)
+		printf("%s vCPU %u: no offset found: %s\n", name, v->vcpu->id, v->why_not ?: "?");
+	for (size_t i = 0; i < v->n_epochs; i++) {
+		const struct solve_epoch *e = &v->epochs[i];
+		uint64_t width = (uint64_t)e->hi - (uint64_t)e->lo;
+		char from[48] = "";
+
+		if (i)
+			snprintf(from, sizeof(from), " from tick %" PRIu64, e->from_ticks);
+		printf("%s vCPU %u%s: offset %" PRId64 ", between %" PRId64 " and %" PRId64
+		       " (width %" PRIu64 " ticks%s), %" PRIu64 " events%s",
+		       name, v->vcpu->id, from, e->offset, e->lo, e->hi, width,
+		       duration(in, width, d, sizeof(d)), e->events,
+		       v->shared ? " of all vCPUs" : "");
+		if (e->others)
+			printf("; not unique: %" PRIu64 " more intervals fit", e->others);
+		putchar('\n');
+	}
+}
+
+static void print_solved(const struct input *in, const struct solve *s)
+{
+	array_for_each(v, &s->vcpus)
+		print_solved_vcpu(in, v);
+	if (s->vcpus.n)
+		putchar('\n');
+}
+
 /* --- for programs --- */
 
 static void json_reasons(struct strbuf *b, const uint64_t *unjudged)
@@ -259,7 +298,29 @@ static void json_worst(struct strbuf *b, const struct input *in, const struct pr
 		      w->event.ticks, w->event.width, w->event.raw_ticks, w->distance, w->n);
 }
 
-static int print_json(const struct input *in, const struct proof_result *r, const struct config *c)
+static void json_solved(struct strbuf *b, const struct input *in, const struct solve_vcpu *v)
+{
+	const char *name = in->machines.v[v->machine].name ?: "?";
+
+	strbuf_puts(b, "{\"vm\":");
+	strbuf_json(b, name, strlen(name));
+	strbuf_printf(b, ",\"vcpu\":%u,\"shared\":%s,\"epochs\":[", v->vcpu->id,
+		      v->shared ? "true" : "false");
+	for (size_t i = 0; i < v->n_epochs; i++) {
+		const struct solve_epoch *e = &v->epochs[i];
+
+		strbuf_printf(b,
+			      "%s{\"from_ticks\":%" PRIu64 ",\"offset\":%" PRId64 ",\"lo\":%" PRId64
+			      ",\"hi\":%" PRId64 ",\"width_ticks\":%" PRIu64 ",\"events\":%" PRIu64
+			      ",\"other_intervals\":%" PRIu64 "}",
+			      i ? "," : "", e->from_ticks, e->offset, e->lo, e->hi,
+			      (uint64_t)e->hi - (uint64_t)e->lo, e->events, e->others);
+	}
+	strbuf_puts(b, "]}");
+}
+
+static int print_json(const struct input *in, const struct solve *s, const struct proof_result *r,
+		      const struct config *c)
 {
 	static const char *const verdicts[] = {"proved", "violated", "not judged"};
 	_cleanup_strbuf_ struct strbuf b = {0};
@@ -269,6 +330,14 @@ static int print_json(const struct input *in, const struct proof_result *r, cons
 		      ",\"violations\":%" PRIu64 ",",
 		      verdicts[verdict_of(r)], r->events, r->inside, r->violations);
 	json_reasons(&b, r->unjudged);
+	if (c->solve) {
+		strbuf_puts(&b, ",\"solved\":[");
+		for (size_t i = 0; i < s->vcpus.n; i++) {
+			strbuf_puts(&b, i ? ",\n" : "");
+			json_solved(&b, in, &s->vcpus.v[i]);
+		}
+		strbuf_puts(&b, "]");
+	}
 	strbuf_puts(&b, ",\"vcpus\":[");
 	for (size_t i = 0; i < r->n_vcpus; i++) {
 		strbuf_puts(&b, i ? ",\n" : "");
@@ -286,12 +355,29 @@ static int print_json(const struct input *in, const struct proof_result *r, cons
 	return 0;
 }
 
-static int check(const struct input *in, const struct config *c)
+static void ignore_epochs(struct input *in)
+{
+	array_for_each(m, &in->machines)
+		array_for_each(v, &m->vcpus)
+			if (v->epochs.n > 1)
+				v->epochs.n = 1;
+}
+
+static int check(struct input *in, const struct config *c)
 {
 	_cleanup_timeline_ struct timeline *t = NULL;
 	_cleanup_proof_ struct proof *p = NULL;
-	int r = timeline_new(in, NULL, &t);
+	_cleanup_solve_ struct solve s = {0};
+	int r = 0;
 
+	if (c->ignore_epochs)
+		ignore_epochs(in);
+	if (c->solve)
+		r = solve_offsets(in, &s);
+	if (!r && c->solve)
+		r = solve_apply(&s, in);
+	if (!r)
+		r = timeline_new(in, NULL, &t);
 	if (r)
 		return r;
 	r = proof_new(&p);
@@ -299,12 +385,16 @@ static int check(const struct input *in, const struct config *c)
 		r = timeline_run(t, &(struct timeline_use){&proof_consumer, p}, 1);
 	if (r == -ENOMEM)
 		return log_err_r(r, "cannot check \"%s\": %m", in->title);
-	if (!r && c->json)
-		r = print_json(in, proof_result(p), c);
-	else if (!r)
-		print_text(in, proof_result(p), c);
 	if (r)
 		return r;
+	if (c->json) {
+		r = print_json(in, &s, proof_result(p), c);
+		if (r)
+			return r;
+	} else {
+		print_solved(in, &s);
+		print_text(in, proof_result(p), c);
+	}
 	return verdict_of(proof_result(p)) == PROVED ? 0 : -EBADMSG;
 }
 

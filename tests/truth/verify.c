@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "insight/proof.h"
+#include "insight/solve.h"
 #include "timeline/timeline.h"
 #include "truth.h"
 
@@ -28,7 +29,8 @@ struct verify {
 	uint64_t open[VMS_MAX][VCPUS_MAX]; /* window in the order of the output, 0, UNKNOWN */
 	bool *has_entry, *has_exit;	   /* by window: the file holds it */
 	unsigned faults;
-	uint64_t events, exact, clamped, ambiguous, misordered, whole; /* whole: window recorded */
+	uint64_t events, exact, clamped, ambiguous, misordered, solved;
+	uint64_t whole; /* events whose window is recorded */
 };
 
 static __attribute__((format(printf, 2, 3))) void fault(struct verify *v, const char *fmt, ...)
@@ -252,6 +254,56 @@ static void check_proof(struct verify *v, const struct proof_result *r)
 		      v->whole);
 }
 
+static const struct truth_vm *vm_named(const struct world *w, const char *name)
+{
+	for (unsigned i = 0; i < w->n_vms; i++)
+		if (!strcmp(w->vms[i].name, name))
+			return &w->vms[i];
+	return NULL;
+}
+
+static bool is_constant(const struct truth_vm *vm)
+{
+	for (unsigned i = 0; i < vm->n; i++)
+		if (vm->vcpus[i].epochs.n > 1 ||
+		    vm->vcpus[i].epochs.v[0].map.offset != vm->vcpus[0].epochs.v[0].map.offset)
+			return false;
+	return true;
+}
+
+/* An answer that is the only one must contain the truth. */
+static void check_answer(struct verify *v, const struct truth_vm *vm, const struct solve_vcpu *s)
+{
+	uint64_t offset = vm->vcpus[0].epochs.v[0].map.offset;
+	const struct solve_epoch *e = s->epochs;
+
+	if (!s->n_epochs || e->others)
+		return;
+	v->solved++;
+	if (s->n_epochs > 1)
+		fault(v, "solve finds %zu offsets of %s vCPU %u instead of one", s->n_epochs,
+		      vm->name, s->vcpu->id);
+	else if (offset - (uint64_t)e->lo > (uint64_t)e->hi - (uint64_t)e->lo)
+		fault(v, "solve: %s vCPU %u has offset %" PRId64 ", not %" PRId64 " .. %" PRId64,
+		      vm->name, s->vcpu->id, (int64_t)offset, e->lo, e->hi);
+}
+
+/* The offsets again, from the windows alone. */
+static void check_solve(struct verify *v, struct input *in)
+{
+	_cleanup_solve_ struct solve s = {0};
+	int r = solve_offsets(in, &s);
+
+	if (r)
+		fault(v, "cannot be solved: %s", strerror(-r));
+	array_for_each(x, &s.vcpus) {
+		const struct truth_vm *vm = vm_named(v->w, in->machines.v[x->machine].name);
+
+		if (vm && is_constant(vm))
+			check_answer(v, vm, x);
+	}
+}
+
 static int open_world(const struct world *w, const char *dir, struct input **ret)
 {
 	char paths[VMS_MAX + 1][4400];
@@ -285,6 +337,8 @@ static int verify(const char *dir, struct verify *v)
 		fault(v, "cannot be read: %s", strerror(-r));
 	else
 		check_proof(v, proof_result(p));
+	if (!r)
+		check_solve(v, in);
 	free(v->lanes);
 	free(v->has_entry);
 	free(v->has_exit);
@@ -347,7 +401,7 @@ static bool run_one(uint64_t seed, bool session, const struct config *c, const c
 	sum->clamped += v.clamped;
 	sum->ambiguous += v.ambiguous;
 	sum->misordered += v.misordered;
-	sum->whole += v.whole;
+	sum->solved += v.solved;
 	sum->faults += v.faults;
 	return !v.faults;
 }
@@ -380,8 +434,9 @@ int main(int argc, char **argv)
 	else
 		rmdir(top);
 	printf("%s 1 - %" PRIu64 " worlds: %" PRIu64 " events, %" PRIu64 " exact, %" PRIu64
-	       " clamped, %" PRIu64 " ambiguous, %" PRIu64 " misordered, %u worlds wrong\n1..1\n",
+	       " clamped, %" PRIu64 " ambiguous, %" PRIu64 " misordered, %" PRIu64
+	       " offsets solved, %u worlds wrong\n1..1\n",
 	       bad ? "not ok" : "ok", 2 * c.seeds, sum.events, sum.exact, sum.clamped,
-	       sum.ambiguous, sum.misordered, bad);
+	       sum.ambiguous, sum.misordered, sum.solved, bad);
 	return bad ? 1 : 0;
 }

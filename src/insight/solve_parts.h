@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Shared by the parts of solve; used inside insight/ only.
+ *
+ * A shift is what must be added to a guest stamp, told in host ticks from the machine's first stamp,
+ * to give host ticks from the host's first one. Each event leaves only the shifts that put it into a
+ * window; after some hundred events one short interval is left. */
+#pragma once
+
+#include "insight/solve.h"
+#include "insight/when.h"
+
+struct solve_machine {
+	const struct input_machine *m;
+	struct when *when;
+	struct tsc_map scale; /* offset 0 */
+	uint64_t origin;      /* a guest stamp */
+	int64_t first, last;  /* stamps of all lanes from there, in host ticks */
+	uint64_t events;
+};
+
+/* Stops at the first non-zero result. Lost marks are left out. */
+typedef int (*solve_event_fn)(void *arg, const struct source_item *it);
+must_check int solve_for_events(const struct solve_machine *g, const struct input_vcpu *v,
+				solve_event_fn fn, void *arg);
+
+/* Host ticks between the origin and the stamp: an interval when scaled. */
+struct span solve_at(const struct solve_machine *g, uint64_t stamp);
+/* Narrows by one event. -E2BIG: too many intervals. */
+must_check int solve_keep(const struct when_vcpu *w, struct spans *shifts, struct span at,
+			  struct spans *tmp);
+const struct span *solve_widest(const struct spans *s);
+/* The widest of the shifts becomes an answer. */
+must_check int solve_add_epoch(const struct solve_machine *g, struct solve_vcpu *out,
+			       const struct spans *shifts, uint64_t from_ticks, uint64_t events);
+
+/* A vCPU whose offset changed: an epoch for each stretch of its lane that one shift fits. */
+must_check int solve_steps(const struct solve_machine *g, const struct when_vcpu *w,
+			   struct solve_vcpu *out);
