@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "truth.h"
+#include "files.h"
 
 enum { OPT_CPUSTAT = 2, OPT_CLOCK = 4, OPT_UNAME = 5, OPT_CPUCOUNT = 8, OPT_TRACEID = 11 };
 enum { OPT_TIME_SHIFT = 12, OPT_GUEST = 13, OPT_TSC2NSEC = 14 };

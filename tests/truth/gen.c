@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/options.h"
-#include "truth.h"
+#include "files.h"
 
 struct config {
 	uint64_t seed, events;

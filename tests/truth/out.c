@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 
 #include "session/session.h"
-#include "truth.h"
+#include "files.h"
 
 typedef unsigned __int128 u128;
 

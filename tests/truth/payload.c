@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "truth.h"
+#include "files.h"
 
 #define COMMON                                                                         \
 	"format:\n"                                                                    \

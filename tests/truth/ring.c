@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "truth.h"
+#include "files.h"
 
 enum { TYPE_PADDING = 29, TYPE_EXTEND = 30, TYPE_STAMP = 31 };
 

@@ -12,7 +12,7 @@
 #include "insight/proof.h"
 #include "insight/solve.h"
 #include "timeline/timeline.h"
-#include "truth.h"
+#include "files.h"
 
 #define UNKNOWN UINT64_MAX /* before the first entry or exit, and since a loss on the host */
 
