@@ -4,13 +4,6 @@
 
 #include "truth.h"
 
-/* payload.c: fills e->data and e->size. a and b are what the kind's fields want. */
-void payload_fill(struct truth_event *e, int pid, uint64_t a, uint64_t b);
-/* Format text, as in events/SYSTEM/NAME/format. */
-const char *payload_format(enum truth_kind k);
-const char *payload_system(enum truth_kind k);
-const char *payload_name(enum truth_kind k);
-
 /* A growing piece of a file. */
 struct bytes {
 	uint8_t *v;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "files.h"
+#include "event.h"
 
 #define COMMON                                                                         \
 	"format:\n"                                                                    \
