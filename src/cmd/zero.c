@@ -89,10 +89,8 @@ static int run(int argc, char **argv)
 		log_err("zero: %s; see onetsc zero --help", misuse);
 		return EXIT_USAGE;
 	}
-	if (at < argc) {
-		log_err("zero: \"%s\": starting a VM is not in this build", argv[at]);
-		return EXIT_USAGE;
-	}
+	if (at < argc)
+		return zero_launch(&o, argv + at);
 	return o.now ? zero_now(&o) : zero_watch(&o);
 }
 

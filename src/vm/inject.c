@@ -318,13 +318,48 @@ int inject_open(pid_t pid, uint64_t start_ticks, struct journal *journal, int ti
 	return 0;
 }
 
+int inject_adopt(pid_t tid, struct journal *journal, struct inject_why *why, struct inject **ret,
+		 struct inject_thread **ret_thread)
+{
+	struct inject *inj = calloc(1, sizeof(*inj));
+	struct inject_thread *t = calloc(1, sizeof(*t));
+	struct proc_stat s;
+	int r;
+
+	if (!inj || !t) {
+		free(inj);
+		free(t);
+		return -ENOMEM;
+	}
+	why->text[0] = 0;
+	*inj = (struct inject){.journal = journal, .why = why, .threads = t, .main = t};
+	*t = (struct inject_thread){.inj = inj, .tid = tid, .borrowed = true};
+	inj->pid = (pid_t)proc_status_number(NULL, tid, "Tgid");
+	r = inj->pid > 0 ? proc_stat_read(NULL, inj->pid, 0, &s) : -ESRCH;
+	if (!r)
+		r = check_thread(inj, tid);
+	if (!r)
+		r = suspend_seccomp(t);
+	if (!r)
+		r = inject_take(t);
+	if (r) {
+		free(inj);
+		free(t);
+		return r;
+	}
+	inj->start_ticks = s.start_ticks;
+	*ret = inj;
+	*ret_thread = t;
+	return 0;
+}
+
 /* Own registers and detach; t is freed. */
 static int release(struct inject_thread *t)
 {
 	int r = inject_leave(t, tracee_deadline_ms(CLOSE_TIMEOUT_MS));
 
 	/* Also when the stack could not be put back: it is dead memory, the thread must run. */
-	if (t->state == INJECT_OWN) {
+	if (t->state == INJECT_OWN && !t->borrowed) {
 		int err = tracee_resume(t->tid, PTRACE_DETACH, 0);
 
 		r = r ? r : err;

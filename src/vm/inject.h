@@ -46,6 +46,11 @@ must_check int inject_open(pid_t pid, uint64_t start_ticks, struct journal *jour
  * something could not be put back (the journal keeps the entry). NULL is fine. */
 must_check int inject_close(struct inject *inj);
 
+/* For a thread that the caller traces already and that is at a PTRACE_EVENT_STOP: inject_close()
+ * leaves it there, with its own registers. */
+must_check int inject_adopt(pid_t tid, struct journal *journal, struct inject_why *why,
+			    struct inject **ret, struct inject_thread **ret_thread);
+
 /* Stops thread tid (SEIZE + INTERRUPT). -EINVAL for kernel workers and threads of others; else as
  * inject_open. Idempotent per tid. */
 must_check int inject_stop(struct inject *inj, pid_t tid, int timeout_ms,

@@ -21,7 +21,7 @@ struct inject_thread {
 	struct inject_thread *next;
 	pid_t tid;
 	enum inject_state state;
-	bool seccomp_off;
+	bool borrowed;		     /* stays stopped and traced at the end */
 	struct user_regs_struct own; /* what it gets back */
 	bool stack_used;
 	uint8_t stack[BLOB_STACK_BYTES]; /* its bytes at blob_stack(own.rsp) */

@@ -93,7 +93,7 @@ static void each_state(void **state)
 {
 	struct victim_page *page = victim_start(all_kinds, N_KINDS);
 	struct live_journal lj;
-	struct job job = {page, NULL, 40};
+	struct job job = {page, NULL, 15};
 
 	live_journal_open(&lj);
 	job.journal = lj.j;
@@ -139,7 +139,7 @@ static void all_at_once(void **state)
 {
 	struct victim_page *page = victim_start(all_kinds, N_KINDS);
 	struct live_journal lj;
-	struct job job = {page, NULL, 100};
+	struct job job = {page, NULL, 50};
 
 	live_journal_open(&lj);
 	job.journal = lj.j;

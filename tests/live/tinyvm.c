@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A VMM of one page: each vCPU counts in guest memory, which the test maps as well.
  * usage: tinyvm FD MODE...   one letter per vCPU: s spins, h halts after each step, n never runs,
- * a "/" begins another VM in the same process. Guest memory is FD, 64 KiB per VM. */
+ * a "/" begins another VM in the same process. Guest memory is FD, 64 KiB per VM.
+ * Before these: & goes into the background first. After these: xCODE exits when vCPU 0 of the last
+ * VM has counted to 1000, k kills itself with SIGTERM. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -117,25 +119,37 @@ static struct guest *new_guest(int index)
 
 int main(int argc, char **argv)
 {
+	const char *mode;
 	struct guest *g;
 	int guests = 1;
 
 	if (argc < 3)
 		return 2;
 	memory_fd = atoi(argv[1]);
+	mode = argv[2];
+	if (*mode == '&') {
+		mode++;
+		if (fork())
+			return 5;
+	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return 77;
 	run_bytes = (size_t)ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
 	g = new_guest(0);
-	for (const char *mode = argv[2]; *mode; mode++) {
+	for (; *mode && *mode != 'x' && *mode != 'k'; mode++) {
 		if (*mode == '/')
 			g = new_guest(guests++);
 		else
 			add_vcpu(g, *mode);
 	}
+	counters(g, 0)->pid = getpid();
+	counters(g, 0)->preloaded = getenv("LD_PRELOAD") != NULL;
 	counters(g, 0)->ready = 1;
-	for (;;)
-		pause();
+	while (*mode != 'k' && (*mode != 'x' || (g->vcpus && counters(g, 0)->steps < 1000)))
+		usleep(1000);
+	if (*mode == 'k')
+		raise(SIGTERM);
+	return atoi(mode + 1);
 }

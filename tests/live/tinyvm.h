@@ -13,6 +13,6 @@ struct tinyvm_vcpu {
 	volatile uint32_t steps; /* by the guest */
 	volatile uint32_t halts, interrupted, bad_exit;
 	volatile int tid;
-	volatile int ready; /* of vCPU 0 of the last VM */
-	uint32_t pad[2];
+	/* of vCPU 0 of the last VM */
+	volatile int ready, pid, preloaded;
 };

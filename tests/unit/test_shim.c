@@ -163,13 +163,13 @@ static void boot(int vcpus)
 
 static void set_tsc(int vcpu, uint64_t value)
 {
-	struct {
-		struct kvm_msrs head;
-		struct kvm_msr_entry entries[3];
-	} m = {.head.nmsrs = 3,
-	       .entries = {{.index = 0x174, .data = 99}, {.index = 0x10, .data = value}}};
+	_Alignas(8) char raw_list[sizeof(struct kvm_msrs) + 3 * sizeof(struct kvm_msr_entry)] = {0};
+	struct kvm_msrs *m = (struct kvm_msrs *)raw_list;
 
-	assert_int_equal(shim_ioctl(VCPU_FD + vcpu, KVM_SET_MSRS, &m), 3);
+	m->nmsrs = 3;
+	m->entries[0] = (struct kvm_msr_entry){.index = 0x174, .data = 99};
+	m->entries[1] = (struct kvm_msr_entry){.index = 0x10, .data = value};
+	assert_int_equal(shim_ioctl(VCPU_FD + vcpu, KVM_SET_MSRS, m), 3);
 }
 
 static void round_of(uint64_t tsc)
