@@ -6,14 +6,13 @@
 #include "base/array.h"
 #include "source/comms.h"
 #include "source/dat_in.h"
+#include "source/dat_unpack.h"
 #include "source/ops.h"
 #include "source/ringbuf.h"
 
 #define DAT_SECTION_MAX (512u << 20) /* decompressed metadata */
 #define DAT_CHUNK_MAX	(64u << 20)  /* decompressed piece of CPU data; trace-cmd writes 40 KiB */
 #define DAT_CPUS_MAX	65536u
-
-enum dat_compression { DAT_PLAIN, DAT_ZLIB, DAT_ZSTD };
 
 enum dat_option_id {
 	DAT_DONE = 0,
@@ -113,11 +112,3 @@ must_check int dat_lane_add(struct dat *d, const struct dat_map *map, const char
 int dat_cursor_new(struct source *s, size_t lane, const bool *wanted, struct source_cursor **ret);
 void dat_cursor_free(struct source_cursor *c);
 int dat_cursor_read(struct source_cursor *c, struct source_item *items, unsigned max);
-/* dat_unpack.c: exactly out_bytes must come out. 0 or -errno, silent. The unpacker keeps what is
- * costly to make; zero-initialise. */
-struct dat_unpacker {
-	void *zstd;
-};
-must_check int dat_unpack(struct dat_unpacker *u, enum dat_compression how, const void *in,
-			  size_t in_bytes, void *out, size_t out_bytes);
-void dat_unpacker_free(struct dat_unpacker *u);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "source/dat.h"
+#include "source/dat_unpack.h"
 
+#include <errno.h>
 #include <zlib.h>
 #include <zstd.h>
 
