@@ -293,7 +293,7 @@ static void json_worst(struct strbuf *b, const struct input *in, const struct pr
 	strbuf_printf(b, ",\"vcpu\":%u,\"cpu\":%u,\"event\":", w->vcpu, w->event.cpu);
 	strbuf_json(b, kind ?: "?", strlen(kind ?: "?"));
 	strbuf_printf(b,
-		      ",\"ticks\":%" PRIu64 ",\"width_ticks\":%u,\"guest_ticks\":%" PRIu64
+		      ",\"ticks\":%" PRIu64 ",\"width_ticks\":%" PRIu64 ",\"guest_ticks\":%" PRIu64
 		      ",\"distance_ticks\":%" PRIu64 ",\"alike\":%" PRIu64 "}",
 		      w->event.ticks, w->event.width, w->event.raw_ticks, w->distance, w->n);
 }

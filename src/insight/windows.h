@@ -26,7 +26,7 @@ enum proof_reason {		  /* why a guest event could not be judged */
 
 struct window_event { /* of a guest, at host ticks [ticks, ticks + width] */
 	uint64_t ticks, raw_ticks;
-	uint32_t width;
+	uint64_t width;
 	uint16_t cpu;
 	const struct source_kind *kind;
 };

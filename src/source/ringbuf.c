@@ -62,7 +62,7 @@ bool ringbuf_page(struct ringbuf *rb, const uint8_t *page, size_t n, size_t page
 
 	if (rb->gap_after)
 		ringbuf_gap(rb);
-	rb->gap_after = rb->clamped = false;
+	rb->gap_after = rb->clamped = rb->clamp_first = false;
 	rb->p = rb->end = page;
 	if (n < head)
 		return page_broken(rb);
@@ -110,7 +110,7 @@ static void take_extend(struct ringbuf *rb, uint64_t delta, bool is_first)
 {
 	rb->ticks += delta;
 	if (!delta && !is_first)
-		rb->clamped = true;
+		rb->clamped = rb->clamp_first = true;
 }
 
 /* Absolute, its low 59 bits (rb_fix_abs_ts()). */
@@ -122,7 +122,7 @@ static void take_stamp(struct ringbuf *rb, uint64_t stamp)
 			stamp += 1ull << 59;
 	}
 	rb->ticks = stamp;
-	rb->clamped = false;
+	rb->clamped = rb->clamp_first = false;
 }
 
 /* Everything but the common kind of record. Returns where the data of a long record is with its
@@ -180,6 +180,17 @@ static inline const struct source_kind *kind_of(const struct ringbuf_kinds *k, c
 	return n < kind->min_bytes ? k->broken : kind;
 }
 
+static inline uint32_t clamp_flags(struct ringbuf *rb)
+{
+	uint32_t flags;
+
+	if (!rb->clamped)
+		return 0;
+	flags = ITEM_CLAMPED | (rb->clamp_first ? ITEM_CLAMP_FIRST : 0);
+	rb->clamp_first = false;
+	return flags;
+}
+
 unsigned ringbuf_read(struct ringbuf *rb, struct source_item *items, unsigned max)
 {
 	const struct ringbuf_kinds *kinds = &rb->kinds;
@@ -217,7 +228,7 @@ unsigned ringbuf_read(struct ringbuf *rb, struct source_item *items, unsigned ma
 			.data = data,
 			.kind = kind,
 			.size = (uint32_t)size,
-			.flags = rb->clamped ? ITEM_CLAMPED : 0,
+			.flags = clamp_flags(rb),
 		};
 	}
 	return n;

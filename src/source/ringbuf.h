@@ -23,7 +23,7 @@ struct ringbuf {
 	const uint8_t *p, *first, *end;
 	uint64_t ticks;	     /* running stamp of the page */
 	uint64_t last_ticks; /* of the lane's last data record; 0 before the first */
-	bool clamped, has_lost, gap_after;
+	bool clamped, clamp_first, has_lost, gap_after;
 	uint64_t lost;	       /* missing before the next record, when has_lost */
 	uint64_t broken_pages; /* whose records made no sense up to their end */
 };

@@ -80,7 +80,8 @@ struct tep_handle *source_tep(const struct source *s);
 enum {
 	ITEM_CLAMPED = 1, /* the ring buffer stopped a clock that went back: from here to the end of
 			     the page stamps are too high by one constant */
-	ITEM_LOST = 2,	  /* no record: events are missing before the next item */
+	ITEM_CLAMP_FIRST = 4, /* with it: by another constant from here on */
+	ITEM_LOST = 2,	      /* no record: events are missing before the next item */
 };
 
 struct source_item {

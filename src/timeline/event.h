@@ -20,7 +20,7 @@ enum event_type {
 struct event {
 	uint64_t ticks;	    /* host TSC ticks: the low end of the interval */
 	uint64_t raw_ticks; /* the stamp in its own machine's clock */
-	uint32_t width;	    /* high end = ticks + width; 0 when exact */
+	uint64_t width;	    /* high end = ticks + width; 0 when exact */
 	uint16_t machine;   /* index into timeline's machines; 0 is the host */
 	uint16_t cpu;	    /* of that machine */
 	uint8_t type;	    /* enum event_type */

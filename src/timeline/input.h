@@ -41,10 +41,11 @@ struct input_machine {
 struct input_machines ARRAY(struct input_machine);
 
 struct input {
-	struct input_machines machines; /* [0] is the host, or the only one */
-	struct session_pairs pairs;	/* empty for foreign files */
-	struct tick_conv conv;		/* of the host's ticks; mult 0 unknown */
-	char *title;			/* path of the session or of the first file */
+	struct input_machines machines;	 /* [0] is the host, or the only one */
+	struct session_pairs pairs;	 /* empty for foreign files */
+	struct tick_conv conv;		 /* of the host's ticks; mult 0 unknown */
+	uint64_t begin_ticks, end_ticks; /* of the recording; 0 unknown */
+	char *title;			 /* path of the session or of the first file */
 };
 
 /* Given by hand. Zero-initialise. */

@@ -131,6 +131,8 @@ int input_from_session(struct input *in, const char *path)
 		return r;
 	if (!s.complete)
 		log_warn("\"%s\": the recorder did not reach its end; what it left is shown", path);
+	in->begin_ticks = s.begin_tsc;
+	in->end_ticks = s.end_tsc;
 	in->conv = (struct tick_conv){s.mult, s.shift};
 	if (!s.mult && s.tsc_khz && conv_from_khz(s.tsc_khz, &in->conv))
 		in->conv.mult = 0;

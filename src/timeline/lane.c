@@ -6,26 +6,30 @@ enum { TIE_HOST, TIE_GUEST, TIE_EXIT };
 
 #define TIE(rank, lane) ((uint32_t)(rank) << 24 | (lane))
 
-/* Host ticks of a raw stamp. near is where the lane was last. */
-static struct tsc_range translate(const struct lane *l, uint64_t raw, uint64_t near)
+/* Host ticks of the raw stamp of record seq, which is the next one. */
+static struct tsc_range translate(const struct lane *l, uint64_t raw, bool *ret_doubtful)
 {
 	const struct tsc_epochs *e = l->pub.vcpu ? &l->pub.vcpu->epochs : NULL;
 	struct tsc_range r = {raw, raw};
-	bool ambiguous;
 
+	*ret_doubtful = false;
 	if (!e || !e->n)
 		return r;
-	if (e->n == 1 && tsc_map_is_unscaled(&e->v[0].map)) {
+	if (l->plan.v.n) {
+		*ret_doubtful = l->plan.v.v[l->segment].doubtful;
+		return align_ticks(&l->plan.v.v[l->segment], e, raw, l->floor);
+	}
+	if (tsc_map_is_unscaled(&e->v[0].map))
 		r.lo = r.hi = raw - (uint64_t)e->v[0].map.offset;
-		return r;
-	}
-	if (e->n == 1) {
-		tsc_inverse(&e->v[0].map, raw, near, &r);
-		return r;
-	}
-	if (epochs_inverse(e, epochs_at(e, near), raw, near, near, &r, &ambiguous) == SIZE_MAX)
-		r.lo = r.hi = near;
+	else
+		tsc_inverse(&e->v[0].map, raw, l->floor, &r);
 	return r;
+}
+
+static void find_segment(struct lane *l)
+{
+	while (l->segment + 1 < l->plan.v.n && l->plan.v.v[l->segment + 1].first_seq <= l->seq)
+		l->segment++;
 }
 
 static void set_time(struct lane *l, struct event *ev, struct tsc_range r)
@@ -39,13 +43,18 @@ static void set_time(struct lane *l, struct event *ev, struct tsc_range r)
 		ev->doubtful = true;
 	}
 	ev->ticks = r.lo;
-	ev->width = width > UINT32_MAX ? UINT32_MAX : (uint32_t)width;
+	ev->width = width;
 }
 
 static void make_event(struct lane *l, const struct source_item *it)
 {
 	struct event *ev = &l->head;
+	struct tsc_range t;
+	bool doubtful;
 
+	find_segment(l);
+	t = translate(l, it->raw_ticks, &doubtful);
+	l->seq++;
 	*ev = (struct event){
 		.type = EVENT_RECORD,
 		.machine = l->pub.machine,
@@ -55,9 +64,9 @@ static void make_event(struct lane *l, const struct source_item *it)
 		.kind = it->kind,
 		.data = it->data,
 		.size = it->size,
-		.doubtful = (it->flags & ITEM_CLAMPED) != 0,
+		.doubtful = doubtful || (it->flags & ITEM_CLAMPED),
 	};
-	set_time(l, ev, translate(l, it->raw_ticks, l->floor));
+	set_time(l, ev, t);
 	l->tie = TIE(it->kind == l->exit_kind && it->kind ? TIE_EXIT
 		     : l->machine->is_guest		  ? TIE_GUEST
 							  : TIE_HOST,
@@ -73,8 +82,11 @@ static void take_record(struct lane *l, const struct source_item *it)
 
 static void make_lost(struct lane *l, const struct source_item *it)
 {
-	struct tsc_range end = translate(l, it->end_raw_ticks, l->floor);
+	struct tsc_range end;
+	bool doubtful;
 
+	find_segment(l);
+	end = translate(l, it->end_raw_ticks, &doubtful);
 	l->head = (struct event){
 		.type = EVENT_LOST,
 		.machine = l->pub.machine,
@@ -147,14 +159,17 @@ int lane_next(struct lane *l, struct lane_flush *f)
 int lane_start(struct lane *l, struct lane_flush *f)
 {
 	const struct filter_machine *fm = &l->filter->machines[l->pub.machine];
+	const bool *wanted = l->tasks ? fm->decoded : fm->wanted;
 	int r;
 
 	l->pos = l->n = 0;
 	l->floor = 0;
 	l->ended = false;
+	l->seq = 0;
+	l->segment = 0;
 	l->flushes = UINT64_MAX;
-	r = source_cursor_new(l->machine->source, l->source_lane,
-			      l->tasks ? fm->decoded : fm->wanted, &l->cursor);
+	r = source_cursor_new(l->machine->source, l->source_lane, l->plan.v.n ? NULL : wanted,
+			      &l->cursor);
 	return r ? r : lane_next(l, f);
 }
 
@@ -168,6 +183,7 @@ int lane_first_ticks(const struct lane *l, uint64_t *ret)
 {
 	_cleanup_source_cursor_ struct source_cursor *c = NULL;
 	struct source_item items[4];
+	bool doubtful;
 	int n;
 
 	*ret = UINT64_MAX;
@@ -177,7 +193,7 @@ int lane_first_ticks(const struct lane *l, uint64_t *ret)
 	n = source_cursor_read(c, items, 4);
 	for (int i = 0; i < n; i++)
 		if (!(items[i].flags & ITEM_LOST)) {
-			*ret = translate(l, items[i].raw_ticks, 0).lo;
+			*ret = translate(l, items[i].raw_ticks, &doubtful).lo;
 			return 0;
 		}
 	return n < 0 ? n : 0;

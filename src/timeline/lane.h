@@ -3,6 +3,7 @@
  * does not want and holds the event that is next. Used inside timeline/ only. */
 #pragma once
 
+#include "timeline/align.h"
 #include "timeline/filter.h"
 #include "timeline/timeline.h"
 
@@ -14,6 +15,7 @@ struct lane {
 	size_t source_lane;
 	const struct filter *filter;
 	const struct tasks *tasks;	     /* NULL: nobody wants to know their names */
+	struct align_plan plan;		     /* empty: one epoch for all */
 	const struct source_kind *exit_kind; /* host: kvm_exit goes last among equals */
 	/* running */
 	struct source_cursor *cursor;
@@ -24,9 +26,14 @@ struct lane {
 	bool ended;
 	uint64_t floor; /* ticks of the last event: a lane never goes back */
 	unsigned pos, n;
+	uint64_t seq;	  /* of the next record */
+	size_t segment;	  /* of the plan */
 	uint64_t flushes; /* of the batch, when the source was last read */
 	struct source_item items[LANE_ITEMS];
 };
+
+/* Works out the plans of guest lanes whose offset changed. */
+must_check int plans_make(const struct input *in, struct lane *const *lanes, size_t n);
 
 /* Called before a read that ends the life of records handed out two reads ago. */
 struct lane_flush {

@@ -151,6 +151,8 @@ int timeline_new(const struct input *in, const struct timeline_filter *filter,
 		r = filter_init(&t->filter, filter, in, t->tasks);
 	if (!r)
 		r = make_lanes(t);
+	if (!r)
+		r = plans_make(in, t->lanes, t->n_lanes);
 	if (r)
 		return log_err_r(r, "cannot merge \"%s\": %m", in->title);
 	r = find_first(t);
@@ -166,6 +168,7 @@ void timeline_free(struct timeline *t)
 		return;
 	for (size_t i = 0; i < t->n_lanes; i++) {
 		lane_stop(t->lanes[i]);
+		align_plan_free(&t->lanes[i]->plan);
 		free(t->lanes[i]);
 	}
 	filter_free(&t->filter);

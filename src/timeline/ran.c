@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "timeline/ran.h"
+
+#include <errno.h>
+
+#define ITEMS	   256
+#define POINTS_MAX (1u << 20) /* of a vCPU: 16 MiB */
+
+struct ran_point {
+	uint64_t ticks;
+	bool is_exit;
+};
+
+struct kinds {
+	const struct source_kind *entry, *exit;
+};
+
+static bool is_near(const struct ran *r, uint64_t ticks)
+{
+	const struct tsc_epochs *e = r->epochs;
+	size_t k = epochs_at(e, ticks);
+
+	return (k && ticks - e->v[k].from_ticks <= r->reach_ticks) ||
+	       (k + 1 < e->n && e->v[k + 1].from_ticks - ticks <= r->reach_ticks);
+}
+
+static int add_point(struct ran *r, uint64_t ticks, bool is_exit)
+{
+	struct ran_point *p;
+
+	if (r->full || !is_near(r, ticks))
+		return 0;
+	if (r->points.n >= POINTS_MAX) {
+		r->full = true;
+		return 0;
+	}
+	p = array_add(&r->points);
+	if (!p)
+		return -ENOMEM;
+	*p = (struct ran_point){ticks, is_exit};
+	return 0;
+}
+
+static int add_gap(struct ran *r, uint64_t from, uint64_t to)
+{
+	struct tsc_range *g;
+
+	if (r->full)
+		return 0;
+	if (r->gaps.n >= POINTS_MAX) {
+		r->full = true;
+		return 0;
+	}
+	g = array_add(&r->gaps);
+	if (!g)
+		return -ENOMEM;
+	*g = (struct tsc_range){from, to > from ? to : from};
+	return 0;
+}
+
+static int take_item(struct ran *r, size_t n, const struct kinds *k, const struct source_item *it)
+{
+	bool lost = it->flags & ITEM_LOST;
+	int pid = lost ? 0 : source_record_pid(it->kind, it->data), err = 0;
+
+	for (size_t i = 0; i < n && !err; i++) {
+		if (lost)
+			err = add_gap(&r[i], it->raw_ticks, it->end_raw_ticks);
+		else if (r[i].tid == pid)
+			err = add_point(&r[i], it->raw_ticks, it->kind == k->exit);
+	}
+	return err;
+}
+
+static int read_lane(struct source *host, size_t lane, const bool *wanted, const struct kinds *k,
+		     struct ran *r, size_t n)
+{
+	_cleanup_source_cursor_ struct source_cursor *c = NULL;
+	struct source_item items[ITEMS];
+	int got, err;
+
+	err = source_cursor_new(host, lane, wanted, &c);
+	if (err)
+		return err;
+	while ((got = source_cursor_read(c, items, ITEMS)) > 0)
+		for (int i = 0; i < got; i++) {
+			err = take_item(r, n, k, &items[i]);
+			if (err)
+				return err;
+		}
+	return got;
+}
+
+static int point_cmp(const void *a, const void *b)
+{
+	const struct ran_point *x = a, *y = b;
+
+	if (x->ticks != y->ticks)
+		return x->ticks < y->ticks ? -1 : 1;
+	return (int)y->is_exit - (int)x->is_exit; /* an exit before the entry of the same tick */
+}
+
+static int gap_cmp(const void *a, const void *b)
+{
+	const struct tsc_range *x = a, *y = b;
+
+	return (x->lo > y->lo) - (x->lo < y->lo);
+}
+
+static int add_window(struct ran *r, uint64_t from, uint64_t to, bool unknown)
+{
+	struct ran_window *w, *last = r->v.n ? &r->v.v[r->v.n - 1] : NULL;
+
+	if (last && from <= last->to)
+		from = last->to + 1;
+	if (to < from)
+		return 0;
+	w = array_add(&r->v);
+	if (!w)
+		return -ENOMEM;
+	*w = (struct ran_window){from, to, unknown};
+	return 0;
+}
+
+/* What lies between the reaches of two borders was not kept. */
+static int add_unreached(struct ran *r)
+{
+	const struct tsc_epochs *e = r->epochs;
+	int err = 0;
+
+	for (size_t i = 1; i + 1 < e->n && !err; i++) {
+		uint64_t from = e->v[i].from_ticks, to = e->v[i + 1].from_ticks;
+
+		if (to - from > 2 * r->reach_ticks)
+			err = add_gap(r, from + r->reach_ticks, to - r->reach_ticks);
+	}
+	return err;
+}
+
+/* The time between two points that follow each other: the parts of it that the gaps touch, from gap
+ * *at on, are unknown. */
+static int add_between(struct ran *r, const struct ran_point *a, const struct ran_point *b,
+		       size_t *at)
+{
+	bool touched = false;
+	int err = 0;
+
+	while (*at < r->gaps.n && r->gaps.v[*at].hi < a->ticks)
+		++*at;
+	for (size_t i = *at; i < r->gaps.n && r->gaps.v[i].lo <= b->ticks && !err; i++) {
+		const struct tsc_range *g = &r->gaps.v[i];
+
+		if (g->hi < a->ticks)
+			continue;
+		touched = true;
+		/* out of the guest before and after: it can have run in the gap alone */
+		if (a->is_exit && !b->is_exit)
+			err = add_window(r, g->lo > a->ticks ? g->lo : a->ticks,
+					 g->hi < b->ticks ? g->hi : b->ticks, true);
+	}
+	if (err || (a->is_exit && !b->is_exit))
+		return err;
+	return add_window(r, a->ticks, b->ticks, touched || a->is_exit == b->is_exit);
+}
+
+/* Before the first and behind the last point nothing is known. */
+static int make_windows(struct ran *r)
+{
+	size_t n = r->points.n, at = 0;
+	int err;
+
+	if (!n)
+		return 0;
+	qsort(r->points.v, n, sizeof(*r->points.v), point_cmp);
+	if (r->gaps.n)
+		qsort(r->gaps.v, r->gaps.n, sizeof(*r->gaps.v), gap_cmp);
+	err = add_window(r, 0, r->points.v[0].ticks - !r->points.v[0].is_exit, true);
+	for (size_t i = 0; i + 1 < n && !err; i++)
+		err = add_between(r, &r->points.v[i], &r->points.v[i + 1], &at);
+	return err ? err : add_window(r, r->points.v[n - 1].ticks, UINT64_MAX, true);
+}
+
+int ran_collect(struct source *host, struct ran *r, size_t n)
+{
+	const struct source_facts *f = source_facts(host);
+	struct kinds k = {source_kind_find(host, "kvm", "kvm_entry"),
+			  source_kind_find(host, "kvm", "kvm_exit")};
+	bool *wanted;
+	int err = 0;
+
+	if (!k.entry || !k.exit)
+		n = 0;
+	wanted = calloc(f->n_kinds + 1, sizeof(*wanted));
+	if (!wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < f->n_kinds; i++)
+		wanted[i] = f->kinds[i] == k.entry || f->kinds[i] == k.exit;
+	for (size_t i = 0; i < f->n_lanes && n && !err; i++)
+		err = read_lane(host, i, wanted, &k, r, n);
+	free(wanted);
+	for (size_t i = 0; i < n && !err; i++) {
+		err = add_unreached(&r[i]);
+		if (!err && !r[i].full)
+			err = make_windows(&r[i]);
+		array_free(&r[i].points);
+		array_free(&r[i].gaps);
+	}
+	return err;
+}
+
+void ran_free(struct ran *r)
+{
+	array_free(&r->v);
+	array_free(&r->points);
+	array_free(&r->gaps);
+}
+
+enum ran_state ran_at(const struct ran *r, const struct tsc_range *t)
+{
+	size_t lo = 0, hi = r->v.n;
+	enum ran_state best = RAN_OUTSIDE;
+
+	if (!r->v.n)
+		return RAN_UNKNOWN;
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (r->v.v[mid].to < t->lo)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (; lo < r->v.n && r->v.v[lo].from <= t->hi; lo++) {
+		if (!r->v.v[lo].unknown)
+			return RAN_INSIDE;
+		best = RAN_UNKNOWN;
+	}
+	return best;
+}
