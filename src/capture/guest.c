@@ -15,6 +15,7 @@
 
 #define DIAL_MS	 2000
 #define RETRY_MS 1000
+#define BUSY_MAX 5 /* a killed recorder's session ends within a second or two */
 
 static void raise_event(int fd)
 {
@@ -50,6 +51,7 @@ void guest_fail_all(struct guest *g, int error)
 static void say_no_agent(struct guest *g, int err, bool *said)
 {
 	pthread_mutex_lock(&g->lock);
+	g->status.tried = true;
 	snprintf(g->status.why, sizeof(g->status.why), "no agent answered at %s (%s)",
 		 link_text(&g->cfg.addr), strerror(-err));
 	pthread_mutex_unlock(&g->lock);
@@ -65,6 +67,7 @@ static void *work(void *arg)
 {
 	struct guest *g = arg;
 	bool said = false;
+	int busy = 0;
 
 	for (;;) {
 		struct link link = LINK_CLOSED;
@@ -72,12 +75,10 @@ static void *work(void *arg)
 
 		if (!r)
 			r = guest_link_session(g, &link);
-		if (r != -EAGAIN && g->status.state != GUEST_WAITING)
+		if (g->status.state != GUEST_WAITING || r == -ECANCELED)
 			break;
-		if (r == -ECANCELED)
-			break;
-		if (r != -EAGAIN)
-			say_no_agent(g, r, &said);
+		if (r != -EAGAIN || ++busy > BUSY_MAX)
+			say_no_agent(g, r == -EAGAIN ? -EBUSY : r, &said);
 		if (link_wait(-1, 0, RETRY_MS, g->stop_fd) == -ECANCELED)
 			break;
 	}

@@ -13,6 +13,7 @@ struct guest;
 
 enum guest_state {
 	GUEST_WAITING, /* no agent has answered yet */
+	GUEST_SETUP,   /* it has, and prepares its tracing */
 	GUEST_RECORDING,
 	GUEST_DONE,   /* all that the agent had is in the file */
 	GUEST_CUT,    /* the file holds what came before the connection was lost */
@@ -34,6 +35,7 @@ struct guest_config {
 
 struct guest_status {
 	enum guest_state state;
+	bool tried; /* still WAITING, and the first attempts have failed */
 	uint64_t bytes;
 	int error;     /* that must end the whole recording (disk full), or 0 */
 	char why[256]; /* with CUT and FAILED */

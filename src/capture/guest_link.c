@@ -111,6 +111,7 @@ static int on_hello(struct talk *t, const void *body, size_t n)
 	wire_text_print(m.tool, tool, sizeof(tool));
 	if (m.version == WIRE_VERSION) {
 		log_debug("%s: %s answers", t->g->name, tool);
+		guest_set(t->g, GUEST_SETUP, NULL);
 		return 0;
 	}
 	guest_set(t->g, GUEST_FAILED,
@@ -390,8 +391,8 @@ static const char *why_cut(int err, char *buf, size_t n)
 	return buf;
 }
 
-/* Decides what an error means once the agent has spoken at all. */
-static void conclude(struct talk *t, int r, bool greeted)
+/* What an error means; spoke: something answered, but not an agent. */
+static void conclude(struct talk *t, int r, bool spoke)
 {
 	struct guest *g = t->g;
 	char buf[128];
@@ -404,7 +405,9 @@ static void conclude(struct talk *t, int r, bool greeted)
 		if (!g->status.error)
 			log_warn("%s: %s; what it sent is kept, the rest is recorded on", g->name,
 				 why);
-	} else if (greeted && g->status.state == GUEST_WAITING && r != -EAGAIN && r != -ECANCELED) {
+	} else if (r == -ECANCELED && g->status.state == GUEST_SETUP) {
+		guest_set(g, GUEST_FAILED, "the recording ended before the agent was ready");
+	} else if (g->status.state == GUEST_SETUP || (spoke && g->status.state == GUEST_WAITING)) {
 		guest_set(g, GUEST_FAILED, "%s", why);
 		log_warn("%s: %s; only its host side is recorded", g->name, why);
 	}
@@ -413,7 +416,7 @@ static void conclude(struct talk *t, int r, bool greeted)
 int guest_link_session(struct guest *g, struct link *link)
 {
 	struct talk t = {.g = g};
-	bool greeted;
+	bool spoke;
 	int r = chan_open(&t.chan, link, g->stop_fd, STALL_MS);
 
 	if (r) {
@@ -421,10 +424,10 @@ int guest_link_session(struct guest *g, struct link *link)
 		return r;
 	}
 	r = greet(&t);
-	greeted = !r || r == -EPROTO || r == -EBADMSG;
+	spoke = r == -EPROTO || r == -EBADMSG;
 	if (!r)
 		r = converse(&t);
-	conclude(&t, r, greeted);
+	conclude(&t, r, spoke);
 	chan_close(&t.chan);
 	free(t.cpus);
 	return r;

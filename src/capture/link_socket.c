@@ -84,7 +84,7 @@ static int vsock_parse(const char *rest, bool listen, struct link_addr *a)
 		return rest ? parse_port(rest, UINT32_MAX - 1, &a->port) : 0;
 	if (!rest || strlen(rest) >= sizeof(text))
 		return -EINVAL;
-	strcpy(text, rest);
+	snprintf(text, sizeof(text), "%s", rest);
 	colon = strchr(text, ':');
 	if (colon) {
 		*colon = 0;
@@ -240,7 +240,7 @@ static int unix_sockaddr(const struct link_addr *a, struct sockaddr_un *sa)
 	*sa = (struct sockaddr_un){.sun_family = AF_UNIX};
 	if (strlen(a->host) >= sizeof(sa->sun_path))
 		return -ENAMETOOLONG;
-	strcpy(sa->sun_path, a->host);
+	memcpy(sa->sun_path, a->host, strlen(a->host));
 	return 0;
 }
 

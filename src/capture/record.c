@@ -21,6 +21,8 @@
 #define BUFFER_BYTES	 (8u << 20) /* per CPU */
 #define BUFFER_MIN_BYTES (1u << 20)
 #define BUFFER_SHARE	 16 /* of the memory, all CPUs together */
+#define SETTLE_MS	 60000
+#define SETTLE_STEP_MS	 20
 #define SAVE_EVERY_MS	 8000
 
 uint64_t record_now_ms(void)
@@ -99,14 +101,13 @@ static uint64_t choose_buffer(const struct record_config *cfg)
 /* --- the session directory --- */
 static int make_dir(struct record *r)
 {
-	char name[64];
+	char name[64] = "onetsc.onetsc";
 	time_t now = time(NULL);
 	struct tm tm;
 	int e;
 
-	if (!localtime_r(&now, &tm) ||
-	    !strftime(name, sizeof(name), "onetsc-%Y%m%d-%H%M%S.onetsc", &tm))
-		strcpy(name, "onetsc.onetsc");
+	if (localtime_r(&now, &tm))
+		strftime(name, sizeof(name), "onetsc-%Y%m%d-%H%M%S.onetsc", &tm);
 	r->dir = strdup(r->cfg->dir ?: name);
 	if (!r->dir)
 		return -ENOMEM;
@@ -136,27 +137,36 @@ static int open_signals(struct record *r)
 }
 
 /* --- begin --- */
+/* With a command the VM may be what the command starts. */
 static int check_vms(const struct record *r)
 {
-	for (size_t i = 0; i < r->cfg->n_vms; i++) {
-		bool found = false;
+	_cleanup_vms_ struct vms vms = {0};
+	const struct vm *vm;
+	int e = 0;
 
-		array_for_each(g, &r->guests) {
-			char pid[16];
-
-			snprintf(pid, sizeof(pid), "%d", g->vm.pid);
-			found |= g->has_vm && (!strcmp(g->vm.name, r->cfg->vms[i]) ||
-					       !strcmp(pid, r->cfg->vms[i]));
-		}
-		if (!found && !r->cfg->argv)
-			return log_err_r(-ENOENT,
-					 "no VM \"%s\" runs here (or this user may not see it); "
-					 "onetsc list shows those that do",
-					 r->cfg->vms[i]);
+	if (r->cfg->argv || !r->cfg->n_vms)
+		return 0;
+	e = vm_find_all(NULL, &vms, NULL);
+	if (e)
+		return log_err_r(e, "cannot look for VMs: %m");
+	for (size_t i = 0; !e && i < r->cfg->n_vms; i++) {
+		e = vm_select(&vms, r->cfg->vms[i], &vm);
+		if (e == -ENOENT)
+			log_err("no VM \"%s\" runs here (or this user may not see it); onetsc list "
+				"shows those that do",
+				r->cfg->vms[i]);
 	}
+	return e;
+}
+
+static void warn_about_vms(const struct record *r)
+{
 	if (!r->vm_seen && !r->cfg->argv && !r->cfg->n_guests)
 		log_warn("no VM runs here: only the host is recorded, and VMs as they start");
-	return 0;
+	if (r->vm_seen && vm_debugfs_state(NULL))
+		log_warn(
+			"\"/sys/kernel/debug/kvm\" cannot be read: the TSC offsets at the start are "
+			"not known, only changes (mount -t debugfs nodev /sys/kernel/debug)");
 }
 
 /* Everything that can fail for the user's reasons comes before the directory is made. */
@@ -164,6 +174,12 @@ static int prepare(struct record *r)
 {
 	int e = tracefs_find(&r->tracefs);
 
+	if (!e && r->cfg->argv && record_child_check(r->cfg->argv[0])) {
+		r->child.status = 127;
+		return -ENOENT;
+	}
+	if (!e)
+		e = check_vms(r);
 	if (!e)
 		e = choose_host_events(r);
 	if (!e)
@@ -178,6 +194,27 @@ static int prepare(struct record *r)
 	r->buffer_bytes = choose_buffer(r->cfg);
 	e = record_session_begin(r);
 	return e ? e : make_dir(r);
+}
+
+/* So that the time asked for, and the command, are recorded in the guests too. 1 when a signal came
+ * meanwhile. */
+static int settle(struct record *r)
+{
+	uint64_t end = record_now_ms() + SETTLE_MS;
+	struct pollfd p = {.fd = r->signal_fd, .events = POLLIN};
+
+	while (!record_guests_settled(r) && record_now_ms() < end) {
+		struct signalfd_siginfo si;
+
+		log_progress("waiting for the agents");
+		if (poll(&p, 1, SETTLE_STEP_MS) > 0 && read(r->signal_fd, &si, sizeof(si)) > 0 &&
+		    si.ssi_signo != SIGCHLD) {
+			log_progress_end();
+			return 1;
+		}
+	}
+	log_progress_end();
+	return 0;
 }
 
 /* The offsets instance runs before the first offset is read, and the host before any guest. */
@@ -201,13 +238,18 @@ static int begin(struct record *r)
 	r->begin_ms = record_now_ms();
 	e = record_vms_tick(r);
 	if (!e)
-		e = check_vms(r);
+		warn_about_vms(r);
 	if (!e)
 		e = record_guests_begin(r);
 	if (!e)
 		e = record_session_save(r);
+	if (!e && settle(r)) {
+		r->running = r->asked_early = true;
+		return 0;
+	}
 	if (!e && r->child.pid)
 		e = record_child_go(&r->child, r->cfg->argv[0]);
+	r->begin_ms = record_now_ms();
 	r->running = !e;
 	return e;
 }
@@ -292,7 +334,7 @@ static int loop(struct record *r)
 	bool asked = false;
 	int e = 0;
 
-	while (!e && !time_is_over(r)) {
+	while (!e && !r->asked_early && !time_is_over(r)) {
 		if (record_now_ms() >= tick_at) {
 			e = tick(r, &save_ms);
 			tick_at = record_now_ms() + TICK_MS;

@@ -4,10 +4,41 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/fd.h"
 #include "base/log.h"
+
+static bool is_program(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
+}
+
+int record_child_check(const char *name)
+{
+	const char *path = getenv("PATH") ?: "/bin:/usr/bin";
+
+	if (strchr(name, '/') && is_program(name))
+		return 0;
+	for (const char *p = path; !strchr(name, '/') && *p; p += strcspn(p, ":")) {
+		_cleanup_free_ char *file = NULL;
+
+		p += *p == ':';
+		if (asprintf(&file, "%.*s/%s", (int)strcspn(p, ":"), p, name) < 0) {
+			file = NULL;
+			return -ENOMEM;
+		}
+		if (is_program(file))
+			return 0;
+	}
+	log_err("cannot run \"%s\": there is no such program", name);
+	return -ENOENT;
+}
 
 /* The only code between fork and exec. The parent's end of go closes when the parent dies. */
 static void wait_and_exec(char *const *argv, int go_fd, int err_fd)
@@ -71,7 +102,10 @@ int record_child_go(struct record_child *c, const char *name)
 	/* The child's end closes at a successful exec. */
 	r = fd_read_all(c->err_fd, &err, sizeof(err));
 	close_pipes(c);
-	return r ? 0 : log_err_r(-err, "cannot run \"%s\": %m", name);
+	if (r)
+		return 0;
+	c->status = err == ENOENT ? 127 : 126;
+	return log_err_r(-err, "cannot run \"%s\": %m", name);
 }
 
 bool record_child_ended(struct record_child *c)

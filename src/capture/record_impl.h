@@ -39,6 +39,7 @@ struct record {
 	char *vm_listing;		 /* of debugfs/kvm at the last search */
 	uint64_t search_ms;		 /* next search for VMs */
 	bool running, dirty, vm_seen;	 /* dirty: session.json is older than what is known */
+	bool asked_early;		 /* a signal came before the recording proper began */
 	bool cut;			 /* a part of the session could not be finished */
 };
 
@@ -51,6 +52,8 @@ must_check int record_vms_tick(struct record *r);
 void record_vms_end(struct record *r);
 /* Guests named by --guest that are no VM (yet). */
 must_check int record_guests_begin(struct record *r);
+/* Have all agents that answer begun to record? */
+bool record_guests_settled(struct record *r);
 /* Stops all agents and waits for their data. */
 void record_guests_end(struct record *r);
 

@@ -131,12 +131,11 @@ static int update_file(struct session_machine *m, const struct datfile *f)
 	return 0;
 }
 
-static int guest_cpu_of(const struct cpu_apics *ids, unsigned vcpu_id)
+static void map_vcpu(struct session_vcpu *v, const struct cpu_apics *ids)
 {
 	array_for_each(a, ids)
-		if (a->apic_id == vcpu_id)
-			return (int)a->cpu;
-	return -1;
+		if (a->apic_id == v->id)
+			v->guest_cpu = (int)a->cpu;
 }
 
 static int update_vcpus(struct session_machine *m, struct rec_guest *g)
@@ -144,12 +143,8 @@ static int update_vcpus(struct session_machine *m, struct rec_guest *g)
 	struct cpu_apics ids = {0};
 	int e = g->link ? guest_apics(g->link, &ids) : 0;
 
-	array_for_each(v, &m->vcpus) {
-		int cpu = guest_cpu_of(&ids, v->id);
-
-		if (cpu >= 0)
-			v->guest_cpu = cpu;
-	}
+	array_for_each(v, &m->vcpus)
+		map_vcpu(v, &ids);
 	array_free(&ids);
 	return e;
 }

@@ -363,6 +363,20 @@ int record_guests_begin(struct record *r)
 	return 0;
 }
 
+bool record_guests_settled(struct record *r)
+{
+	array_for_each(g, &r->guests) {
+		struct guest_status st;
+
+		if (!g->link)
+			continue;
+		guest_status(g->link, &st);
+		if (st.state == GUEST_SETUP || (st.state == GUEST_WAITING && !st.tried))
+			return false;
+	}
+	return true;
+}
+
 void record_guests_end(struct record *r)
 {
 	array_for_each(g, &r->guests)
