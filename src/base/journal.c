@@ -16,6 +16,7 @@
 #include "base/text.h"
 
 #define JOURNAL_MAX_BYTES (16u << 20)
+#define OPEN_TRIES	  16
 
 struct entry {
 	uint64_t id;
@@ -72,33 +73,50 @@ static int dir_prepare(const char *dir)
 	return S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? 0 : -EPERM;
 }
 
+/* A locked file that has a name. Before it is locked, journal_restore() of another process may take it
+ * for one that a dead owner left empty, and remove it: -EAGAIN. */
+static int file_make(const char *dir, char **ret_path)
+{
+	_cleanup_free_ char *path = NULL;
+	_cleanup_fd_ int fd = -1;
+	struct stat st;
+
+	if (asprintf(&path, "%s/%d-XXXXXX", dir, getpid()) < 0) {
+		path = NULL;
+		return -ENOMEM;
+	}
+	fd = mkostemp(path, O_CLOEXEC | O_APPEND);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) || fstat(fd, &st))
+		return -errno; /* -EAGAIN: it is being looked at, and will be removed */
+	if (!st.st_nlink)
+		return -EAGAIN;
+	*ret_path = TAKE_PTR(path);
+	return TAKE_FD(fd);
+}
+
 int journal_open(const char *dir, struct journal **ret)
 {
 	struct journal *j;
-	int r = dir_prepare(dir);
+	char *path;
+	int r = dir_prepare(dir), fd = -EAGAIN;
 
 	if (r)
 		return r;
+	for (int i = 0; i < OPEN_TRIES && fd == -EAGAIN; i++)
+		fd = file_make(dir, &path);
+	if (fd < 0)
+		return fd;
 	j = calloc(1, sizeof(*j));
-	if (!j)
+	if (!j) {
+		unlink(path);
+		free(path);
+		close(fd);
 		return -ENOMEM;
+	}
+	*j = (struct journal){.path = path, .fd = fd, .next_id = 1};
 	pthread_mutex_init(&j->lock, NULL);
-	j->next_id = 1;
-	if (asprintf(&j->path, "%s/%d-XXXXXX", dir, getpid()) < 0) {
-		free(j);
-		return -ENOMEM;
-	}
-	j->fd = mkostemp(j->path, O_CLOEXEC | O_APPEND);
-	r = j->fd < 0 ? -errno : 0;
-	if (!r && flock(j->fd, LOCK_EX | LOCK_NB))
-		r = -errno;
-	if (r) {
-		if (j->fd >= 0)
-			close(j->fd);
-		free(j->path);
-		free(j);
-		return r;
-	}
 	*ret = j;
 	return 0;
 }
@@ -131,6 +149,17 @@ static void entry_remove(struct entries *list, uint64_t id)
 	}
 }
 
+/* Whole, or not at all: half a line would swallow the next one. */
+static int line_write(int fd, const char *line, size_t n)
+{
+	struct stat st;
+	int r = fstat(fd, &st) ? -errno : fd_write_all(fd, line, n);
+
+	if (r && !ftruncate(fd, st.st_size))
+		log_debug("undo journal: a line was taken back");
+	return r;
+}
+
 int journal_push(struct journal *j, const char *kind, uint64_t *ret_id, const char *fmt, ...)
 {
 	_cleanup_free_ char *text = NULL;
@@ -151,7 +180,7 @@ int journal_push(struct journal *j, const char *kind, uint64_t *ret_id, const ch
 	strbuf_printf(&line, "+ %llu %s %s\n", (unsigned long long)j->next_id, kind, text);
 	r = line.failed ? -ENOMEM : entry_add(&j->open, j->next_id, kind, text);
 	if (!r) {
-		r = fd_write_all(j->fd, line.s, line.n);
+		r = line_write(j->fd, line.s, line.n);
 		if (r)
 			entry_remove(&j->open, j->next_id);
 		else
@@ -161,16 +190,23 @@ int journal_push(struct journal *j, const char *kind, uint64_t *ret_id, const ch
 	return r;
 }
 
-void journal_done(struct journal *j, uint64_t id)
+/* A lost "done" line only means one needless, harmless undo. */
+static void done_write(int fd, uint64_t id)
 {
 	char line[32];
 	int n = snprintf(line, sizeof(line), "- %llu\n", (unsigned long long)id);
 
+	if (line_write(fd, line, (size_t)n))
+		log_debug("undo journal: cannot write");
+}
+
+void journal_done(struct journal *j, uint64_t id)
+{
 	pthread_mutex_lock(&j->lock);
 	entry_remove(&j->open, id);
-	/* A lost "done" line only means one needless, harmless undo. */
-	if (fd_write_all(j->fd, line, (size_t)n))
-		log_debug("journal \"%s\": cannot write", j->path);
+	/* Those of long runs would grow without end. */
+	if (j->open.n || ftruncate(j->fd, 0))
+		done_write(j->fd, id);
 	pthread_mutex_unlock(&j->lock);
 }
 
@@ -187,7 +223,9 @@ static int undo_entry(const struct entry *e, const struct journal_handler *h)
 	return -ENOTSUP;
 }
 
-static unsigned undo_all(struct entries *list, const struct journal_handler *handlers,
+/* fd: the file, to which what was undone is written: should it stay for others, that must not be
+ * undone once more after somebody has changed the same thing again. */
+static unsigned undo_all(struct entries *list, const struct journal_handler *handlers, int fd,
 			 unsigned *undone)
 {
 	unsigned failed = 0;
@@ -200,6 +238,7 @@ static unsigned undo_all(struct entries *list, const struct journal_handler *han
 			failed++;
 		} else {
 			++*undone;
+			done_write(fd, list->v[i].id);
 			entry_remove(list, list->v[i].id);
 		}
 	}
@@ -210,7 +249,7 @@ unsigned journal_unwind(struct journal *j, const struct journal_handler *handler
 {
 	unsigned undone = 0;
 
-	return undo_all(&j->open, handlers, &undone);
+	return undo_all(&j->open, handlers, j->fd, &undone);
 }
 
 void journal_close(struct journal *j)
@@ -246,11 +285,12 @@ static int parse_file(const char *path, struct entries *list)
 {
 	_cleanup_free_ char *buf = NULL;
 	char *p, *nl;
-	int r = file_read(AT_FDCWD, path, JOURNAL_MAX_BYTES, &buf, NULL);
+	int r = file_read(AT_FDCWD, path, JOURNAL_MAX_BYTES, &buf, NULL), err;
 
-	for (p = buf; !r && p && (nl = strchr(p, '\n')); p = nl + 1) {
+	for (p = buf; r != -ENOMEM && p && (nl = strchr(p, '\n')); p = nl + 1) {
 		*nl = 0;
-		r = parse_line(list, p);
+		err = parse_line(list, p);
+		r = err ? err : r;
 	}
 	return r;
 }
@@ -258,7 +298,7 @@ static int parse_file(const char *path, struct entries *list)
 static int restore_file(const char *path, const struct journal_handler *handlers, unsigned *undone,
 			unsigned *failed)
 {
-	_cleanup_fd_ int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	_cleanup_fd_ int fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
 	struct entries list = {0};
 	unsigned bad;
 	int r;
@@ -267,13 +307,12 @@ static int restore_file(const char *path, const struct journal_handler *handlers
 		return errno == ENOENT ? 0 : -errno;
 	if (flock(fd, LOCK_EX | LOCK_NB))
 		return 0; /* its owner lives */
+	/* A line that cannot be read must not keep the others from being undone. */
 	r = parse_file(path, &list);
-	if (!r) {
-		bad = undo_all(&list, handlers, undone);
-		*failed += bad;
-		if (!bad)
-			unlink(path);
-	}
+	bad = undo_all(&list, handlers, fd, undone);
+	*failed += bad;
+	if (!bad && !r)
+		unlink(path);
 	entries_free(&list);
 	return r;
 }
