@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "insight/threads.h"
 #include "timeline/timeline.h"
 
 struct track { /* one vCPU */
@@ -14,17 +15,11 @@ struct track { /* one vCPU */
 	enum proof_reason why_not; /* nothing of this vCPU can be judged; PROOF_REASONS: it can */
 };
 
-struct by_tid {
-	int tid;
-	struct track *track;
-};
-
 struct proof {
 	struct track *tracks;
 	struct proof_vcpu *vcpus;
 	struct track **by_lane; /* guest lanes; NULL: no vCPU known */
-	struct by_tid *by_tid;	/* open addressing; tid 0 is free */
-	size_t n_tids;		/* a power of two */
+	struct threads threads;
 	const struct input *in;
 	const struct source_kind *entry, *exit;
 	const struct source_field *entry_pid, *exit_pid;
@@ -110,30 +105,6 @@ static const struct windows_ops ops = {on_inside, on_violation, on_unjudged};
 
 /* --- set-up --- */
 
-static size_t hash(const struct proof *p, int tid)
-{
-	return ((uint32_t)tid * 2654435761u) & (p->n_tids - 1);
-}
-
-static struct track *track_of_tid(const struct proof *p, int tid)
-{
-	for (size_t i = hash(p, tid);; i = (i + 1) & (p->n_tids - 1)) {
-		if (p->by_tid[i].tid == tid)
-			return p->by_tid[i].track;
-		if (!p->by_tid[i].tid)
-			return NULL;
-	}
-}
-
-static void add_tid(struct proof *p, int tid, struct track *t)
-{
-	size_t i = hash(p, tid);
-
-	while (p->by_tid[i].tid)
-		i = (i + 1) & (p->n_tids - 1);
-	p->by_tid[i] = (struct by_tid){tid, t};
-}
-
 static int add_vcpu(struct proof *p, const struct input_machine *m, const struct input_vcpu *v)
 {
 	size_t i = p->result.n_vcpus++;
@@ -159,24 +130,19 @@ static int add_vcpu(struct proof *p, const struct input_machine *m, const struct
 		     : v->tid <= 0		 ? PROOF_NO_VCPU
 						 : PROOF_REASONS;
 	windows_init(&t->windows, &ops, t);
-	if (v->tid > 0)
-		add_tid(p, v->tid, t);
 	return 0;
 }
 
 static int add_vcpus(struct proof *p)
 {
-	size_t n = 0;
-	int r = 0;
+	size_t n;
+	int r = threads_init(&p->threads, p->in, &n);
 
-	array_for_each(m, &p->in->machines)
-		n += m->vcpus.n;
-	for (p->n_tids = 16; p->n_tids < n * 4; p->n_tids *= 2)
-		;
+	if (r)
+		return r;
 	p->tracks = calloc(n + 1, sizeof(*p->tracks));
 	p->vcpus = calloc(n + 1, sizeof(*p->vcpus));
-	p->by_tid = calloc(p->n_tids, sizeof(*p->by_tid));
-	if (!p->tracks || !p->vcpus || !p->by_tid)
+	if (!p->tracks || !p->vcpus)
 		return -ENOMEM;
 	array_for_each(m, &p->in->machines)
 		array_for_each(v, &m->vcpus)
@@ -230,6 +196,14 @@ static int begin(void *state, const struct timeline *t)
 
 /* --- the pass --- */
 
+static struct track *track_of(const struct proof *p, const struct source_field *pid,
+			      const struct event *ev)
+{
+	size_t i = threads_find(&p->threads, (int)source_field_u64(pid, ev->data));
+
+	return i == SIZE_MAX ? NULL : &p->tracks[i];
+}
+
 static void host_event(struct proof *p, const struct event *ev)
 {
 	struct track *t;
@@ -242,11 +216,11 @@ static void host_event(struct proof *p, const struct event *ev)
 		for (size_t i = 0; i < p->result.n_vcpus; i++)
 			windows_lost(&p->tracks[i].windows, ev->cpu, ev->ticks, ev->end_ticks);
 	} else if (ev->kind == p->entry) {
-		t = track_of_tid(p, (int)source_field_u64(p->entry_pid, ev->data));
+		t = track_of(p, p->entry_pid, ev);
 		if (t)
 			windows_entry(&t->windows, ev->ticks, ev->cpu);
 	} else if (ev->kind == p->exit) {
-		t = track_of_tid(p, (int)source_field_u64(p->exit_pid, ev->data));
+		t = track_of(p, p->exit_pid, ev);
 		if (t)
 			windows_exit(&t->windows, ev->ticks, ev->cpu);
 	}
@@ -321,7 +295,7 @@ void proof_free(struct proof *p)
 	free(p->tracks);
 	free(p->vcpus);
 	free(p->by_lane);
-	free(p->by_tid);
+	threads_free(&p->threads);
 	free(p);
 }
 

@@ -66,6 +66,8 @@ static int add_formats(struct bytes *b)
 		{"kvm", {T_ENTRY, T_EXIT, T_OFFSET, T_MSR, T_USERSPACE, T_INJ}, 6},
 		{"sched", {T_SWITCH, T_WAKING}, 2},
 		{"irq", {T_IRQ}, 1},
+		{"irq_vectors", {T_VECTOR}, 1},
+		{"msr", {T_WRMSR}, 1},
 	};
 	int r = add_int(b, 1, 4);
 

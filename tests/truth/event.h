@@ -22,6 +22,8 @@ enum truth_kind {
 	T_WAKING,
 	T_IRQ,
 	T_PRINT,
+	T_VECTOR, /* in the guest, for an injection */
+	T_WRMSR,  /* in the guest, for a kvm_msr */
 	T_KINDS,
 };
 

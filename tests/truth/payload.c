@@ -102,6 +102,16 @@ static const struct {
 			     FIELD("char buf[]", 16, 0,
 				   1) "\nprint fmt: \"%ps: %s\", (void *)REC->ip, REC->buf\n",
 		     5},
+	[T_VECTOR] = {"irq_vectors", "local_timer_entry",
+		      COMMON FIELD("int vector", 8, 4,
+				   1) "\nprint fmt: \"vector=%d\", REC->vector\n",
+		      95},
+	[T_WRMSR] = {"msr", "write_msr",
+		     COMMON FIELD("unsigned msr", 8, 4, 0) FIELD("u64 val", 16, 8, 0)
+			     FIELD("int failed", 24, 4,
+				   1) "\nprint fmt: \"%x, value %llx%s\", REC->msr, REC->val, "
+				      "REC->failed ? \" #GP\" : \"\"\n",
+		     484},
 };
 
 const char *payload_format(enum truth_kind k)
@@ -226,6 +236,14 @@ void payload_fill(struct truth_event *e, int pid, uint64_t a, uint64_t b)
 		break;
 	case T_PRINT:
 		n = fill_print(e, a);
+		break;
+	case T_VECTOR:
+		put(e, 8, a, 4);
+		n = 12;
+		break;
+	case T_WRMSR:
+		put(e, 8, a, 4);
+		put(e, 16, b, 8);
 		break;
 	case T_KINDS:
 		break;

@@ -36,6 +36,9 @@ struct truth_vcpu {
 	uint64_t at, guest_at; /* next action, last guest event */
 	int state, host_cpu, todo;
 	uint64_t window;
+	unsigned vector; /* injected, the guest has not seen it yet; 0 none */
+	uint64_t msr_value;
+	bool msr;
 };
 
 struct truth_vm {

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/options.h"
+#include "insight/laws.h"
 #include "insight/proof.h"
 #include "insight/solve.h"
 #include "timeline/timeline.h"
@@ -29,7 +30,7 @@ struct verify {
 	uint64_t open[VMS_MAX][VCPUS_MAX]; /* window in the order of the output, 0, UNKNOWN */
 	bool *has_entry, *has_exit;	   /* by window: the file holds it */
 	unsigned faults;
-	uint64_t events, exact, clamped, ambiguous, misordered, solved;
+	uint64_t events, exact, clamped, ambiguous, misordered, solved, effects;
 	uint64_t whole; /* events whose window is recorded */
 };
 
@@ -245,6 +246,18 @@ static int end(void *state)
 
 static const struct consumer verify_consumer = {"verify", begin, batch, end};
 
+static void check_laws(struct verify *v, const struct laws_result *l)
+{
+	for (int i = 0; i < LAWS; i++) {
+		const struct law_sum *s = &l->sums[i];
+
+		if (s->broken)
+			fault(v, "%s: broken %" PRIu64 " times, first at %" PRIu64,
+			      law_text((enum law)i), s->broken, s->first_broken_ticks);
+		v->effects += s->kept;
+	}
+}
+
 static void check_proof(struct verify *v, const struct proof_result *r)
 {
 	if (r->violations)
@@ -324,6 +337,7 @@ static int verify(const char *dir, struct verify *v)
 	_cleanup_input_ struct input *in = NULL;
 	_cleanup_timeline_ struct timeline *t = NULL;
 	_cleanup_proof_ struct proof *p = NULL;
+	_cleanup_laws_ struct laws *l = NULL;
 	int r = open_world(v->w, dir, &in);
 
 	if (!r)
@@ -331,14 +345,21 @@ static int verify(const char *dir, struct verify *v)
 	if (!r)
 		r = proof_new(&p);
 	if (!r)
-		r = timeline_run(
-			t, (struct timeline_use[]){{&verify_consumer, v}, {&proof_consumer, p}}, 2);
+		r = laws_new(&l);
+	if (!r)
+		r = timeline_run(t,
+				 (struct timeline_use[]){{&verify_consumer, v},
+							 {&proof_consumer, p},
+							 {&laws_consumer, l}},
+				 3);
 	if (r)
 		fault(v, "cannot be read: %s", strerror(-r));
 	else
 		check_proof(v, proof_result(p));
-	if (!r)
+	if (!r) {
+		check_laws(v, laws_result(l));
 		check_solve(v, in);
+	}
 	free(v->lanes);
 	free(v->has_entry);
 	free(v->has_exit);
@@ -402,6 +423,7 @@ static bool run_one(uint64_t seed, bool session, const struct config *c, const c
 	sum->ambiguous += v.ambiguous;
 	sum->misordered += v.misordered;
 	sum->solved += v.solved;
+	sum->effects += v.effects;
 	sum->faults += v.faults;
 	return !v.faults;
 }
@@ -435,8 +457,8 @@ int main(int argc, char **argv)
 		rmdir(top);
 	printf("%s 1 - %" PRIu64 " worlds: %" PRIu64 " events, %" PRIu64 " exact, %" PRIu64
 	       " clamped, %" PRIu64 " ambiguous, %" PRIu64 " misordered, %" PRIu64
-	       " offsets solved, %u worlds wrong\n1..1\n",
+	       " offsets solved, %" PRIu64 " effects after their causes, %u worlds wrong\n1..1\n",
 	       bad ? "not ok" : "ok", 2 * c.seeds, sum.events, sum.exact, sum.clamped,
-	       sum.ambiguous, sum.misordered, sum.solved, bad);
+	       sum.ambiguous, sum.misordered, sum.solved, sum.effects, bad);
 	return bad ? 1 : 0;
 }

@@ -10,6 +10,8 @@ typedef unsigned __int128 u128;
 
 enum { OUT, ON_CPU, IN_GUEST };
 
+#define MSR_TSC_DEADLINE 0x6e0
+
 uint64_t map_forward(const struct truth_map *m, uint64_t host_ticks)
 {
 	return (uint64_t)(((u128)host_ticks * m->ratio) >> m->frac) + m->offset;
@@ -245,11 +247,23 @@ static int guest_event(struct world *w, struct truth_vm *vm, struct truth_vcpu *
 		.stamp = map_forward(map_now(v), v->at),
 	};
 
+	uint64_t a = rnd_below(w, 1 << 16), b = rnd_below(w, 50);
+
+	if (v->vector) { /* an interrupt comes before all else */
+		e.kind = T_VECTOR;
+		a = v->vector;
+		v->vector = 0;
+	} else if (v->msr) {
+		e.kind = T_WRMSR;
+		a = MSR_TSC_DEADLINE;
+		b = v->msr_value;
+		v->msr = false;
+	}
 	find_interval(&e, &v->epochs.v[v->epochs.n - 1]);
 	v->guest_at = v->at;
 	if (v->at < vm->from || v->at > vm->to)
 		return 0;
-	payload_fill(&e, 100 + (int)rnd_below(w, 50), rnd_below(w, 1 << 16), rnd_below(w, 50));
+	payload_fill(&e, 100 + (int)rnd_below(w, 50), a, b);
 	return emit(w, &vm->lanes[v->guest_cpu], e) ? 0 : -ENOMEM;
 }
 
@@ -329,19 +343,33 @@ static int enter(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 			  EVENT(T_ENTRY, .window = v->window), v->tid, v->id, 0);
 }
 
-static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+/* What KVM does between exit and entry. */
+static int host_action(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
 	static const uint8_t kinds[] = {T_USERSPACE, T_MSR, T_INJ};
 	uint8_t kind = kinds[rnd_below(w, ARRAY_SIZE(kinds))];
+	uint64_t a = rnd_below(w, 11), b = rnd(w);
+
+	if (kind == T_INJ) {
+		a = v->vector = 0xec + (unsigned)rnd_below(w, 4);
+	} else if (kind == T_MSR) {
+		a = MSR_TSC_DEADLINE;
+		v->msr_value = b;
+		v->msr = true;
+	}
+	return host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
+			  EVENT(kind), v->tid, a, b);
+}
+
+static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
 	int r;
 
 	if (step_is_due(w, v)) {
 		r = write_offset(w, vm, v, v->steps.v[v->step++].by);
 		v->at += w->grain;
 	} else if (v->todo-- > 0) {
-		r = host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
-			       EVENT(kind), v->tid, kind == T_MSR ? 0x6e0 : rnd_below(w, 11),
-			       rnd(w));
+		r = host_action(w, vm, v);
 	} else if (rnd_one_in(w, 6)) { /* off the CPU, perhaps to another one */
 		v->state = OUT;
 		r = switch_to(w, v->at, v->host_cpu, (int)rnd_below(w, 20));
@@ -355,15 +383,18 @@ static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v
 static int run_in_guest(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
 	static const unsigned reasons[] = {0x60, 0x78, 0x7b, 0x7c, 0x400};
+	int r;
 
 	if (v->todo-- > 0)
 		return guest_event(w, vm, v);
 	v->state = ON_CPU;
 	v->todo = (int)rnd_below(w, 3);
 	w->in_guest[v->host_cpu] = false;
-	return host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
-			  EVENT(T_EXIT, .window = v->window), v->tid, v->id,
-			  reasons[rnd_below(w, ARRAY_SIZE(reasons))]);
+	r = host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
+		       EVENT(T_EXIT, .window = v->window), v->tid, v->id,
+		       reasons[rnd_below(w, ARRAY_SIZE(reasons))]);
+	v->at += w->grain; /* handling it takes time */
+	return r;
 }
 
 static int run_vcpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
