@@ -56,9 +56,15 @@ static int stop_known(struct stopvm *s, unsigned *ret_new)
 
 	for (t = inject_next(s->inj, NULL); t; t = inject_next(s->inj, t))
 		before++;
-	for (size_t i = 0; i < s->vm.vcpus.n && !r; i++)
-		if (s->vm.vcpus.v[i].tid)
-			r = inject_stop(s->inj, s->vm.vcpus.v[i].tid, STOP_TIMEOUT_MS, &t);
+	for (size_t i = 0; i < s->vm.vcpus.n && !r; i++) {
+		struct vcpu *v = &s->vm.vcpus.v[i];
+
+		if (v->tid)
+			r = inject_stop(s->inj, v->tid, STOP_TIMEOUT_MS, &t);
+		/* No such thread (any more): whether the VM has ended vm_refresh() tells. */
+		if (r == -ESRCH)
+			r = v->tid = 0;
+	}
 	for (t = inject_next(s->inj, NULL); t; t = inject_next(s->inj, t))
 		after++;
 	*ret_new = (unsigned)(after - before);
@@ -73,15 +79,19 @@ static int settle(const struct vm_roots *roots, struct stopvm *s)
 	int r;
 
 	for (int i = 0; i < SETTLE_ROUNDS; i++) {
+		bool all = false;
+
 		r = stop_known(s, &fresh);
-		if (!r && !all_threads_known(s))
+		if (!r && !all_threads_known(s)) {
+			all = true;
 			r = inject_stop_all(s->inj, STOP_TIMEOUT_MS);
+		}
 		if (!r)
 			r = vm_refresh(roots, &s->vm);
 		if (r)
 			return r == -ENOENT ? -ESRCH : r;
 		learn_from_threads(s);
-		if (!fresh && i)
+		if (!fresh && i && (all || all_threads_known(s)))
 			return 0;
 	}
 	return fail(s, -ETIMEDOUT, "vCPUs are added without end to process", (unsigned)s->vm.pid);

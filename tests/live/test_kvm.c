@@ -197,6 +197,9 @@ static void asks_and_tells(void **state)
 		struct job job = {&vm, lj.j, {""}, offsets_kept(), r};
 
 		assert_int_equal(vm_find_pid(r, t.pid, &vm), 0);
+		/* A thread that is gone, or never was one of this process. */
+		if (i & 2)
+			vm.vcpus.v[1].tid = getpid();
 		assert_int_equal(inject_run(ask_and_tell, &job), 0);
 		for (int v = 0; v < 2; v++)
 			if (m[v] != 'n')
@@ -290,6 +293,7 @@ static void a_call_that_hangs(void **state)
 
 	live_journal_open(&lj);
 	job.journal = lj.j;
+	assert_true(steps_on(&t, 0, 0));
 	assert_int_equal(vm_find_pid(&roots, t.pid, &vm), 0);
 	vm.vcpus.v[0].tid = vcpu_of(&t, 0, 0)->tid;
 	assert_int_equal(inject_run(call_without_end, &job), 0);
