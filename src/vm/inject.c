@@ -46,18 +46,23 @@ static void *run_main(void *arg)
 int inject_run(int (*fn)(void *arg), void *arg)
 {
 	struct run run = {fn, arg, 0};
-	sigset_t all, old;
+	sigset_t all, old, waiting;
 	pthread_t thread;
 	int err;
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	err = pthread_create(&thread, NULL, run_main, &run);
+	/* Ctrl-Z would stop the tracer as well, and with it the VM for as long. */
+	waiting = old;
+	sigaddset(&waiting, SIGTSTP);
+	sigaddset(&waiting, SIGTTIN);
+	sigaddset(&waiting, SIGTTOU);
+	pthread_sigmask(SIG_SETMASK, &waiting, NULL);
+	if (!err)
+		pthread_join(thread, NULL);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
-	if (err)
-		return -err;
-	pthread_join(thread, NULL);
-	return run.result;
+	return err ? -err : run.result;
 }
 
 #define PF_EXITING 0x4u /* include/linux/sched.h */
@@ -280,9 +285,16 @@ bool inject_was_in_ioctl(const struct inject_thread *t, unsigned long cmd, int *
 static int stop_main(struct inject *inj, int timeout_ms)
 {
 	struct pids tids = {0};
-	int r = proc_threads(NULL, inj->pid, &tids);
+	struct proc_stat s;
+	int r = inject_stop(inj, inj->pid, timeout_ms, &inj->main);
 
+	if (r != -ESRCH)
+		return r;
+	r = proc_threads(NULL, inj->pid, &tids);
+	/* The others' numbers may be lower than its own, a kernel worker's too. */
 	for (size_t i = 0; i < tids.n && !r && !inj->main; i++) {
+		if (proc_stat_read(NULL, inj->pid, tids.v[i], &s) || proc_is_kernel_worker(&s))
+			continue;
 		r = inject_stop(inj, tids.v[i], timeout_ms, &inj->main);
 		if (r == -ESRCH)
 			r = 0;
@@ -378,7 +390,7 @@ int inject_resume(struct inject_thread *t)
 static bool anybody_lost(const struct inject *inj)
 {
 	for (const struct inject_thread *t = inj->threads; t; t = t->next)
-		if (t->state == INJECT_LOST)
+		if (t->state != INJECT_OWN && t->state != INJECT_ENDED)
 			return true;
 	return false;
 }

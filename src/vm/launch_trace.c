@@ -98,13 +98,18 @@ static int trace_child(struct job *j)
 /* Moves a thread from a system call's exit to a signal-type stop, where it can be worked on. */
 static int to_own_stop(pid_t tid)
 {
-	struct tracee_stop stop;
-	int r = tracee_interrupt(tid);
+	uint64_t deadline_ns = tracee_deadline_ms(CALL_TIMEOUT_MS);
+	struct tracee_stop stop = {0};
+	int r;
 
-	if (!r)
-		r = tracee_resume(tid, PTRACE_CONT, 0);
-	if (!r)
-		r = tracee_wait(tid, tracee_deadline_ms(CALL_TIMEOUT_MS), &stop);
+	/* Signals come first. */
+	do {
+		r = tracee_interrupt(tid);
+		if (!r)
+			r = tracee_resume(tid, PTRACE_CONT, stop.sig);
+		if (!r)
+			r = tracee_wait(tid, deadline_ns, &stop);
+	} while (!r && stop.kind == TRACEE_SIGNAL);
 	if (r)
 		return r;
 	return stop.kind == TRACEE_EVENT ? 0 : -ESRCH;

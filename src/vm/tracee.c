@@ -76,6 +76,25 @@ void tracee_classify(pid_t tid, int status, struct tracee_stop *ret)
 		ret->kind = TRACEE_ENDED;
 }
 
+/* 1: *ret_status is as from waitpid(2); 0: it runs. A stop is left to be waited for: the kernel forgets
+ * a signal whose stop was waited for when the tracer dies before it continues the thread
+ * (wait_task_stopped(), kernel/exit.c, clears what ptrace_signal() would deliver). */
+static int look(pid_t tid, int *ret_status)
+{
+	const int options = WEXITED | WSTOPPED | WNOHANG | __WALL | __WNOTHREAD;
+	siginfo_t info = {0};
+
+	if (waitid(P_PID, (id_t)tid, &info, options | WNOWAIT))
+		return -errno;
+	if (!info.si_pid)
+		return 0;
+	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
+		*ret_status = info.si_status << 8 | 0x7f;
+		return 1;
+	}
+	return waitpid(tid, ret_status, WNOHANG | __WALL | __WNOTHREAD) == tid ? 1 : -ECHILD;
+}
+
 int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret)
 {
 	uint64_t begin_ns = tracee_clock_ns(), now_ns;
@@ -83,13 +102,13 @@ int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret)
 	int status;
 
 	for (;;) {
-		pid_t r = waitpid(tid, &status, __WALL | __WNOTHREAD | WNOHANG);
+		int r = look(tid, &status);
 
-		if (r == tid) {
+		if (r > 0) {
 			tracee_classify(tid, status, ret);
 			return 0;
 		}
-		if (r < 0 && errno != EINTR) {
+		if (r < 0 && r != -EINTR) {
 			*ret = (struct tracee_stop){.kind = TRACEE_ENDED, .status = -1};
 			return 0;
 		}

@@ -37,7 +37,8 @@ uint64_t tracee_deadline_ms(int timeout_ms);
 must_check int tracee_seize(pid_t tid, unsigned long options);
 /* Asks it to stop; the stop shows up as TRACEE_EVENT. */
 must_check int tracee_interrupt(pid_t tid);
-/* Next stop. -ETIMEDOUT: it goes on running. tid as in waitpid(2); *ret_tid may be NULL. */
+/* The stop it is in, or the next one. -ETIMEDOUT: it goes on running. Until it is continued the same
+ * stop is reported again, and should we die the thread gets the signal that it stopped for. */
 must_check int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret);
 /* Kind of a status that waitpid(2) reported for tid. */
 void tracee_classify(pid_t tid, int status, struct tracee_stop *ret);

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <linux/capability.h>
@@ -18,6 +19,7 @@
 #include "live.h"
 #include "vm/inject.h"
 #include "vm/proc.h"
+#include "vm/tracee.h"
 
 #define TIMEOUT_MS 5000
 
@@ -306,12 +308,93 @@ static void seccomp(void **state)
 	victim_end(page);
 }
 
+static volatile sig_atomic_t *signals_seen;
+
+static void see(int sig)
+{
+	++*signals_seen;
+}
+
+/* A tracer that dies when it has seen a signal's stop takes no signal with it. */
+static void signal_outlives_tracer(void **state)
+{
+	struct tracee_stop stop;
+	pid_t target, tracer;
+	int status;
+
+	signals_seen = mmap(NULL, sizeof(*signals_seen), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(signals_seen, MAP_FAILED);
+	signal(SIGUSR1, see);
+	target = fork();
+	if (!target) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		for (;;)
+			usleep(1000);
+	}
+	for (int i = 1; i <= 20; i++) {
+		tracer = fork();
+		if (!tracer) {
+			if (tracee_seize(target, 0) || kill(target, SIGUSR1) ||
+			    tracee_wait(target, tracee_deadline_ms(TIMEOUT_MS), &stop) ||
+			    stop.kind != TRACEE_SIGNAL || stop.sig != SIGUSR1)
+				_exit(1);
+			_exit(0);
+		}
+		assert_int_equal(waitpid(tracer, &status, 0), tracer);
+		assert_int_equal(status, 0);
+		for (int ms = 0; ms < 2000 && *signals_seen < i; ms++)
+			usleep(1000);
+		assert_int_equal(*signals_seen, i);
+	}
+	kill(target, SIGKILL);
+	waitpid(target, NULL, 0);
+	munmap((void *)signals_seen, sizeof(*signals_seen));
+}
+
+static int stop_signal_blocked(void *arg)
+{
+	pid_t self = getpid();
+
+	kill(self, SIGTSTP); /* to the process, as the terminal does */
+	usleep(50000);
+	*(bool *)arg = true;
+	return 0;
+}
+
+/* Ctrl-Z waits until the VM is let go. */
+static void not_stopped_meanwhile(void **state)
+{
+	bool *done = mmap(NULL, sizeof(*done), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+			  -1, 0);
+	int status;
+	pid_t pid = fork();
+
+	assert_ptr_not_equal(done, MAP_FAILED);
+	if (!pid) {
+		setpgid(0, 0); /* not an orphaned group: there SIGTSTP does nothing */
+		_exit(inject_run(stop_signal_blocked, done) ? 1 : 0);
+	}
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
+	assert_true(*done);
+	kill(pid, SIGCONT);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_int_equal(status, 0);
+	munmap(done, sizeof(*done));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(each_state),	 cmocka_unit_test(all_at_once),
-		cmocka_unit_test(group_stopped), cmocka_unit_test(only_one_tracer),
-		cmocka_unit_test(target_dies),	 cmocka_unit_test(seccomp),
+		cmocka_unit_test(each_state),
+		cmocka_unit_test(all_at_once),
+		cmocka_unit_test(group_stopped),
+		cmocka_unit_test(only_one_tracer),
+		cmocka_unit_test(target_dies),
+		cmocka_unit_test(seccomp),
+		cmocka_unit_test(signal_outlives_tracer),
+		cmocka_unit_test(not_stopped_meanwhile),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
