@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/text.h"
 #include "vm/facts.h"
 #include "vm/stopvm.h"
@@ -86,6 +87,7 @@ struct change {
 	struct stopvm *s;
 	int64_t *old, *now, *wanted;
 	long *result;
+	char *undo; /* the open journal entry's text, else NULL */
 	uint64_t journal_id;
 };
 
@@ -154,14 +156,45 @@ static int write_journal(struct change *c)
 {
 	_cleanup_strbuf_ struct strbuf b = {0};
 	const struct vm *vm = &c->s->vm;
+	int r;
 
+	strbuf_printf(&b, "%d %" PRIu64 " %d %" PRId64, vm->pid, vm->start_ticks, vm->vm_fd,
+		      c->target);
 	for (size_t i = 0; i < vm->vcpus.n; i++)
 		strbuf_printf(&b, " %u:%d:%" PRId64, vm->vcpus.v[i].id, vm->vcpus.v[i].fd,
 			      c->old[i]);
-	if (b.failed)
+	c->undo = b.failed ? NULL : strdup(b.s);
+	if (!c->undo)
 		return -ENOMEM;
-	return journal_push(c->journal, "offset", &c->journal_id, "%d %" PRIu64 " %d %" PRId64 "%s",
-			    vm->pid, vm->start_ticks, vm->vm_fd, c->target, b.s);
+	r = journal_push(c->journal, "offset", &c->journal_id, "%s", c->undo);
+	if (r) {
+		free(c->undo);
+		c->undo = NULL;
+	}
+	return r;
+}
+
+static void journal_close_entry(struct change *c)
+{
+	journal_done(c->journal, c->journal_id);
+	free(c->undo);
+	c->undo = NULL;
+}
+
+/* One after the other: a thread that is lost must not keep the others from being put back. */
+static int put_back_each(struct change *c)
+{
+	size_t n = c->s->vm.vcpus.n;
+	_cleanup_free_ bool *which = calloc(n, sizeof(*which));
+	int r = which ? 0 : -ENOMEM, err;
+
+	for (size_t i = 0; i < n && which; i++) {
+		which[i] = true;
+		err = stopvm_set_offsets(c->s, which, c->old, c->result);
+		which[i] = false;
+		r = r ? r : err ? err : (int)c->result[i];
+	}
+	return r;
 }
 
 /* After a failure: every vCPU as it was, or the journal keeps the entry. */
@@ -170,6 +203,8 @@ static int put_back(struct change *c)
 	bool masterclock;
 	int r = stopvm_set_offsets(c->s, NULL, c->old, c->result);
 
+	if (r)
+		r = put_back_each(c);
 	if (!r)
 		r = stopvm_get_offsets(c->s, c->now, c->result);
 	for (size_t i = 0; i < c->s->vm.vcpus.n && !r; i++)
@@ -179,7 +214,7 @@ static int put_back(struct change *c)
 		r = stopvm_renew_clock(c->s, &masterclock);
 	if (r && r != -ESRCH)
 		return -EIO;
-	journal_done(c->journal, c->journal_id);
+	journal_close_entry(c);
 	return 0;
 }
 
@@ -223,7 +258,7 @@ static int change_stopped(struct change *c)
 		return r;
 	r = apply(c);
 	if (!r && c->ret->refusal == OFFSET_OK) {
-		journal_done(c->journal, c->journal_id);
+		journal_close_entry(c);
 		c->ret->vcpus = (unsigned)n;
 		return 0;
 	}
@@ -236,7 +271,7 @@ static int change_stopped(struct change *c)
 static int change_run(void *arg)
 {
 	struct change *c = arg;
-	int r = stopvm_open(c->roots, c->vm, c->journal, &c->ret->why, &c->s), err;
+	int r = stopvm_open(c->roots, c->vm, c->journal, &c->ret->why, &c->s);
 	uint64_t begin_ns;
 
 	if (r)
@@ -247,13 +282,26 @@ static int change_run(void *arg)
 	c->wanted = calloc(c->s->vm.vcpus.n, sizeof(*c->wanted));
 	c->result = calloc(c->s->vm.vcpus.n, sizeof(*c->result));
 	r = c->old && c->now && c->wanted && c->result ? change_stopped(c) : -ENOMEM;
-	err = stopvm_close(c->s);
+	/* What may be left of the injection is code that never runs; the journal knows of it. */
+	if (stopvm_close(c->s) && !r && c->ret->refusal == OFFSET_OK)
+		log_debug("process %d: %s", c->vm->pid, c->ret->why.text);
 	c->ret->stopped_ns = tracee_clock_ns() - begin_ns;
 	free(c->old);
 	free(c->now);
 	free(c->wanted);
 	free(c->result);
-	return r ? r : err;
+	return r;
+}
+
+/* Threads that did not answer in time have been let go by now: try once more from the beginning. */
+static int retry_undo(struct change *c)
+{
+	int r = offset_undo(c->undo);
+
+	if (!r)
+		journal_done(c->journal, c->journal_id);
+	free(c->undo);
+	return r ? -EIO : 0;
 }
 
 int offset_set_all_if(const struct vm_roots *roots, const struct vm *vm, int64_t target,
@@ -261,9 +309,15 @@ int offset_set_all_if(const struct vm_roots *roots, const struct vm *vm, int64_t
 		      struct offset_result *ret)
 {
 	struct change c = {roots, vm, target, journal, check, ret};
+	int r;
 
 	*ret = (struct offset_result){.refusal = offset_preflight(roots, vm)};
-	return ret->refusal == OFFSET_OK ? inject_run(change_run, &c) : 0;
+	if (ret->refusal != OFFSET_OK)
+		return 0;
+	r = inject_run(change_run, &c);
+	if (c.undo)
+		return retry_undo(&c);
+	return r == -EIO ? 0 : r; /* refused, and nothing has changed */
 }
 
 int offset_set_all(const struct vm_roots *roots, const struct vm *vm, int64_t target,

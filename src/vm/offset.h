@@ -42,7 +42,8 @@ enum offset_refusal offset_preflight(const struct vm_roots *roots, const struct 
  * the masterclock is lost, kvm_track_tsc_matching(), 6.1), KVM_KVMCLOCK_CTRL (-EINVAL ignored: no
  * kvmclock), KVM_GET_DEVICE_ATTR compared; then KVM_GET_CLOCK + KVM_SET_CLOCK with
  * KVM_CLOCK_REALTIME on the VM fd; all resumed. When one vCPU fails, those already changed are put
- * back to their old value (journaled before the change). Does offset_preflight() first.
+ * back to their old value (journaled before the change), if need be by offset_undo() once the
+ * threads have been let go. Does offset_preflight() first.
  * Returns 0 with *ret filled (also for refusals, then nothing has changed); -EIO when the VM could
  * not be put back (result OFFSET_FAILED; the journal keeps the entry); other -errno: no memory, no
  * journal. Logs nothing. Takes any thread of the caller's: the work is done in one of its own. */
