@@ -11,8 +11,10 @@
 
 #include "base/log.h"
 #include "cmd/zero_names.h"
+#include "vm/proc.h"
 
-#define MAX_JOBS 64
+#define MAX_JOBS   64
+#define PF_EXITING 0x4u /* include/linux/sched.h */
 
 struct job {
 	struct job *next;
@@ -76,6 +78,16 @@ static bool is_still_held(void *ctx)
 	return gate_decide(c->gate, &j->e, GATE_CLAIM, c->options->deadline_ns);
 }
 
+/* The gate knows of each vCPU by itself whether it has run. In the generation that began with the
+ * first vCPU (TSC 0) none can have, but for the moment in which the gate was put up. */
+static bool runs_already(const struct gate_event *e, const struct vm *vm)
+{
+	array_for_each(v, &vm->vcpus)
+		if (!e->write && v->has_run == 1)
+			return true;
+	return false;
+}
+
 /* Sets r->outcome and what belongs to it. */
 static int zero_vm(struct job *j, struct vm *vm, struct zero_report *r)
 {
@@ -93,13 +105,16 @@ static int zero_vm(struct job *j, struct vm *vm, struct zero_report *r)
 	}
 	if (j->held)
 		fill_threads(c->gate, &j->e, vm);
-	r->refusal = offset_preflight(NULL, vm);
+	r->refusal =
+		j->held && runs_already(&j->e, vm) ? OFFSET_RUNNING : offset_preflight(NULL, vm);
 	if (r->refusal == OFFSET_OK) {
 		err = offset_set_all_if(NULL, vm, 0, c->journal, j->held ? &check : NULL,
 					&r->result);
 		if (err)
 			return err;
 		r->refusal = r->result.refusal;
+		if (r->refusal == OFFSET_GONE && vm_alive(NULL, vm))
+			r->refusal = OFFSET_FAILED;
 	}
 	r->outcome = r->refusal == OFFSET_OK ? ZERO_DONE : ZERO_REFUSED;
 	return 0;
@@ -139,6 +154,28 @@ static void report(struct job *j, struct zero_report *r)
 		c->on_end(c->ctx, r->outcome);
 }
 
+/* A VM that ends needs no line. One that lives and is not found must not be left silently. */
+static void say_not_found(struct job *j, int err)
+{
+	struct zero_report r = {
+		.outcome = ZERO_REFUSED,
+		.refusal = OFFSET_FAILED,
+		.pid = (pid_t)j->e.tgid,
+		.start_ns = j->e.start_ns,
+		.offset = (int64_t)j->e.offset,
+	};
+	struct proc_stat s;
+
+	if (proc_stat_read(NULL, r.pid, 0, &s) || s.state == 'Z' || s.state == 'X' ||
+	    s.flags & PF_EXITING || !zero_same_ticks(s.start_ticks, j->e.start_ns)) {
+		log_debug("pid %u has no VM any more (%d)", j->e.tgid, err);
+		return;
+	}
+	snprintf(r.result.why.text, sizeof(r.result.why.text),
+		 "its VM is not found in /proc/%d/fd: %s", r.pid, strerror(-err));
+	report(j, &r);
+}
+
 static void unlist(struct job *j)
 {
 	struct jobs *jobs = j->jobs;
@@ -152,6 +189,18 @@ static void unlist(struct job *j)
 	pthread_mutex_unlock(&jobs->lock);
 }
 
+static void fail(struct zero_report *r, int err)
+{
+	r->outcome = ZERO_REFUSED;
+	r->refusal = OFFSET_FAILED;
+	if (err == -EIO)
+		log_err("pid %d: its TSC offsets could not be put back and may differ among its "
+			"vCPUs; this is tried again when onetsc zero ends",
+			r->pid);
+	else if (!*r->result.why.text)
+		snprintf(r->result.why.text, sizeof(r->result.why.text), "%s", strerror(-err));
+}
+
 static void work_on_vm(struct job *j, struct vm *vm)
 {
 	const struct jobs_config *c = &j->jobs->config;
@@ -160,20 +209,23 @@ static void work_on_vm(struct job *j, struct vm *vm)
 		.start_ns = j->e.start_ns,
 		.offset = (int64_t)j->e.offset,
 	};
+	int err;
 
 	if (j->held && j->e.ask && !zero_wanted(c->options, vm)) {
 		gate_decide(c->gate, &j->e, GATE_IGNORE, 0);
 		return;
 	}
-	if (zero_vm(j, vm, &r)) {
-		r.outcome = ZERO_REFUSED;
-		r.refusal = OFFSET_FAILED;
-	}
+	err = zero_vm(j, vm, &r);
+	if (err)
+		fail(&r, err);
 	/* The next event of this VM, which may come at once, is a job of its own. */
 	unlist(j);
 	if (j->held)
 		gate_decide(c->gate, &j->e, decision(r.outcome), 0);
-	report(j, &r);
+	if (err != -EIO)
+		report(j, &r);
+	else if (c->on_end)
+		c->on_end(c->ctx, r.outcome);
 }
 
 static void *run(void *arg)
@@ -187,8 +239,8 @@ static void *run(void *arg)
 		work_on_vm(j, &vm);
 		vm_free(&vm);
 	} else if (j->held) {
-		log_debug("pid %u has no VM any more (%d)", j->e.tgid, r);
 		gate_decide(jobs->config.gate, &j->e, GATE_LEAVE, 0);
+		say_not_found(j, r);
 	}
 	unlist(j);
 	pthread_mutex_lock(&jobs->lock);

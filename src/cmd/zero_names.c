@@ -35,9 +35,14 @@ void zero_names_free(struct zero_names *n)
 	free(n);
 }
 
+bool zero_same_ticks(uint64_t start_ticks, uint64_t start_ns)
+{
+	return start_ticks == start_ns / (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+}
+
 bool zero_same_start(const struct vm *vm, uint64_t start_ns)
 {
-	return vm->start_ticks == start_ns / (1000000000 / (uint64_t)sysconf(_SC_CLK_TCK));
+	return zero_same_ticks(vm->start_ticks, start_ns);
 }
 
 static void look_up(const struct zero_options *o, struct zero_name *e)

@@ -22,3 +22,5 @@ struct zero_name *zero_names_get(struct zero_names *n, pid_t pid, uint64_t start
 
 /* Is this the process that the BPF programs saw? Its start is known in clock ticks here. */
 bool zero_same_start(const struct vm *vm, uint64_t start_ns);
+/* The same for field 22 of /proc/PID/stat. */
+bool zero_same_ticks(uint64_t start_ticks, uint64_t start_ns);

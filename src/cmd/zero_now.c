@@ -98,18 +98,39 @@ static void print_done(const struct zero_options *o, const struct vm *vm, const 
 	       result->stopped_ns);
 }
 
+/* Asked when its threads stand still: has the guest been started meanwhile? */
+static bool has_not_run(void *ctx)
+{
+	const struct vm *vm = ctx;
+	struct vms vms = {0};
+	bool yes = false;
+
+	if (!vm_find_process(NULL, vm->pid, &vms))
+		array_for_each(v, &vms)
+			yes |= v->vm_fd == vm->vm_fd && never_ran(v);
+	vms_free(&vms);
+	return yes;
+}
+
 static int change(const struct zero_options *o, const struct vm *vm, const char *name)
 {
+	const struct offset_check check = {has_not_run, (void *)vm};
 	struct offset_result result = {0};
 	struct journal *journal;
 	int r;
 
 	if (undo_begin(&journal))
 		return EXIT_FAILED;
-	r = offset_set_all(NULL, vm, 0, journal, &result);
-	if (!r && result.refusal)
-		log_err("%s (pid %d): %s", name, vm->pid, offset_refusal_text(result.refusal));
-	else if (!r)
+	r = offset_set_all_if(NULL, vm, 0, journal, o->force_live ? NULL : &check, &result);
+	if (r)
+		log_errno(r, "%s (pid %d): cannot change its TSC offsets%s%s: %m", name, vm->pid,
+			  *result.why.text ? ": " : "", result.why.text);
+	else if (result.refusal == OFFSET_UNWANTED)
+		log_err("%s (pid %d) has just begun to run. Nothing was changed", name, vm->pid);
+	else if (result.refusal)
+		log_err("%s (pid %d): %s%s%s%s", name, vm->pid, offset_refusal_text(result.refusal),
+			*result.why.text ? " (" : "", result.why.text, *result.why.text ? ")" : "");
+	else
 		print_done(o, vm, name, &result);
 	r = r || result.refusal ? EXIT_FAILED : EXIT_OK;
 	if (undo_end(journal)) {
