@@ -93,7 +93,8 @@ static int take(struct reading *r, const struct source_item *it)
 /* Up to the loss open windows were open; in it anything may have been. */
 static int take_loss(struct reading *r, const struct source_item *it)
 {
-	int64_t to = (int64_t)(it->end_raw_ticks - r->w->origin);
+	int64_t to = it->end_raw_ticks == UINT64_MAX ? FOR_EVER
+						     : (int64_t)(it->end_raw_ticks - r->w->origin);
 	int64_t from = it->raw_ticks ? (int64_t)(it->raw_ticks - r->w->origin) : 0;
 	int err = 0;
 

@@ -159,7 +159,8 @@ static void put_where(struct sink_json *s, const struct event *ev)
 static void put_lost(struct sink_json *s, const struct event *ev)
 {
 	put_where(s, ev);
-	put_big(s->out, "end_ticks", ev->end_ticks);
+	if (ev->end_ticks != UINT64_MAX)
+		put_big(s->out, "end_ticks", ev->end_ticks);
 	put_key(s->out, "lost");
 	if (ev->lost == UINT64_MAX)
 		out_puts(s->out, "null");

@@ -126,13 +126,18 @@ static void put_lost(struct sink_text *s, const struct event *ev)
 	put_where(s, ev);
 	colour(s, "\033[31m");
 	if (ev->lost == UINT64_MAX)
-		out_puts(o, "-- events are LOST here, how many is not known; until +");
+		out_puts(o, "-- events are LOST here, how many is not known; until ");
 	else {
 		out_puts(o, "-- ");
 		out_u64(o, ev->lost);
-		out_puts(o, " events are LOST here; until +");
+		out_puts(o, " events are LOST here; until ");
 	}
-	clock_view_put_span(s->clock, o, ev->end_ticks - ev->ticks);
+	if (ev->end_ticks == UINT64_MAX) {
+		out_puts(o, "the end");
+	} else {
+		out_char(o, '+');
+		clock_view_put_span(s->clock, o, ev->end_ticks - ev->ticks);
+	}
 	colour(s, "\033[m");
 	out_char(o, '\n');
 }

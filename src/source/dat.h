@@ -44,6 +44,12 @@ struct dat_lane { /* same index as facts.lanes */
 	uint64_t offset, n; /* in the map; n is what is there */
 	uint32_t page_bytes;
 	bool compressed, told_broken;
+	uint64_t dropped; /* events that the buffer had no room for, as far as the file says */
+};
+
+struct dat_stat { /* CPUSTAT of the top buffer */
+	unsigned cpu;
+	uint64_t dropped;
 };
 
 struct dat_buffer { /* v6: an instance's data, met before the lanes can be read */
@@ -68,6 +74,8 @@ struct dat {
 	struct ARRAY(struct source_shift) shifts;
 	struct ARRAY(struct dat_buffer) buffers;
 	struct ARRAY(char *) names; /* buffer names that lanes point to */
+	struct ARRAY(struct dat_stat) stats;
+	bool stats_of_instance; /* those to come are not the top buffer's */
 	struct comms comms;
 	struct ARRAY(const struct source_kind *) kinds;
 	const struct source_kind **by_id;
@@ -102,6 +110,8 @@ must_check int dat_meta_cmdlines(struct dat *d, struct dat_in *in);
 void dat_meta_texts(struct dat *d); /* symbols and printk formats, once, when first wanted */
 /* dat_option.c */
 must_check int dat_option(struct dat *d, unsigned id, struct dat_in *in);
+/* What the CPUSTAT options say of the lane; 0 unknown. */
+uint64_t dat_dropped(const struct dat *d, size_t lane);
 /* dat_kind.c: tep's events as kinds */
 must_check int dat_kinds_build(struct dat *d);
 void dat_kinds_free(struct dat *d);

@@ -71,6 +71,7 @@ int dat_cursor_new(struct source *s, size_t lane, const bool *wanted, struct sou
 	c->c.ops = s->ops;
 	c->d = d;
 	c->lane = l;
+	l->dropped = dat_dropped(d, lane);
 	c->in = (struct dat_in){p, p, p + l->n, l->offset};
 	c->rb.commit_bytes = d->commit_bytes;
 	c->rb.kinds = (struct ringbuf_kinds){
@@ -207,7 +208,7 @@ int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, uns
 			break;
 		if (c->ended || !more_pages(c)) {
 			c->ended = true;
-			return ringbuf_last(&c->rb, items) ? 1 : 0;
+			return ringbuf_last(&c->rb, c->lane->dropped, items);
 		}
 	}
 	return (int)n;

@@ -46,6 +46,48 @@ static int set_clock(struct dat *d, struct dat_in *in)
 	return 0;
 }
 
+/* Behind key in the text, or 0. */
+static uint64_t number_after(const char *text, const char *key)
+{
+	const char *p = strstr(text, key);
+
+	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
+}
+
+/* per_cpu/cpuN/stats behind "CPU: N"; an instance's follow a "Buffer: NAME" of its own
+ * (add_buffer_stat(), trace-record.c of trace-cmd 3.1.6). Overruns need no care: these events were
+ * the oldest ones, and the next page says so. */
+static int add_stat(struct dat *d, struct dat_in *in)
+{
+	_cleanup_free_ char *s = text_copy(in);
+	struct dat_stat *stat;
+
+	if (!s)
+		return -ENOMEM;
+	if (strstr(s, "Buffer: ")) {
+		d->stats_of_instance = true;
+		return 0;
+	}
+	if (d->stats_of_instance || strncmp(s, "CPU: ", 5) || d->stats.n >= DAT_CPUS_MAX)
+		return 0;
+	stat = array_add(&d->stats);
+	if (!stat)
+		return -ENOMEM;
+	stat->cpu = (unsigned)number_after(s, "CPU: ");
+	stat->dropped = number_after(s, "dropped events: ");
+	return 0;
+}
+
+uint64_t dat_dropped(const struct dat *d, size_t lane)
+{
+	const struct source_lane *l = &d->fact_lanes.v[lane];
+
+	array_for_each(s, &d->stats)
+		if (!*l->buffer && s->cpu == l->cpu)
+			return s->dropped;
+	return 0;
+}
+
 static int add_guest(struct dat *d, struct dat_in *in)
 {
 	const char *name = dat_in_str(in);
@@ -226,6 +268,8 @@ static int add_buffer(struct dat *d, struct dat_in *in)
 int dat_option(struct dat *d, unsigned id, struct dat_in *in)
 {
 	switch (id) {
+	case DAT_CPUSTAT:
+		return add_stat(d, in);
 	case DAT_UNAME:
 		return set_uname(d, in);
 	case DAT_TRACECLOCK:

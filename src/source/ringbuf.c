@@ -88,18 +88,27 @@ static void lost_item(struct ringbuf *rb, uint64_t end_ticks, struct source_item
 		.lost = rb->lost,
 		.flags = ITEM_LOST,
 	};
+	if (rb->lost == UINT64_MAX)
+		rb->untold = true;
+	else
+		rb->told += rb->lost;
 	rb->has_lost = false;
 	rb->lost = 0;
 }
 
-bool ringbuf_last(struct ringbuf *rb, struct source_item *item)
+bool ringbuf_last(struct ringbuf *rb, uint64_t dropped, struct source_item *item)
 {
-	if (!rb->has_lost && !rb->gap_after)
-		return false;
 	if (rb->gap_after)
 		ringbuf_gap(rb);
 	rb->gap_after = false;
-	lost_item(rb, rb->last_ticks, item);
+	if (!rb->has_lost && dropped > rb->told) {
+		rb->has_lost = true;
+		rb->lost = rb->untold ? UINT64_MAX : dropped - rb->told;
+	}
+	if (!rb->has_lost)
+		return false;
+	lost_item(rb, UINT64_MAX, item);
+	rb->told = UINT64_MAX; /* once */
 	return true;
 }
 

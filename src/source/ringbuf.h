@@ -25,6 +25,8 @@ struct ringbuf {
 	uint64_t last_ticks; /* of the lane's last data record; 0 before the first */
 	bool clamped, clamp_first, has_lost, gap_after;
 	uint64_t lost;	       /* missing before the next record, when has_lost */
+	uint64_t told;	       /* events that marks so far stand for */
+	bool untold;	       /* a mark came without their number */
 	uint64_t broken_pages; /* whose records made no sense up to their end */
 };
 
@@ -37,5 +39,7 @@ uint64_t ringbuf_page_ticks(const uint8_t *page);
 unsigned ringbuf_read(struct ringbuf *rb, struct source_item *items, unsigned max);
 /* Notes that an unknown number of events is missing before whatever comes next. */
 void ringbuf_gap(struct ringbuf *rb);
-/* A mark for what is missing at the lane's end: false when nothing is. */
-bool ringbuf_last(struct ringbuf *rb, struct source_item *item);
+/* A mark for what is missing at the lane's end: false when nothing is. dropped: events that the
+ * kernel refused because the buffer was full; those that no mark stands for were the last ones, or
+ * may have been when a mark came without its number. */
+bool ringbuf_last(struct ringbuf *rb, uint64_t dropped, struct source_item *item);

@@ -92,7 +92,8 @@ struct source_item {
 	};
 	union {
 		const struct source_kind *kind;
-		uint64_t end_raw_ticks; /* ITEM_LOST: stamp of the first event after the gap */
+		uint64_t end_raw_ticks; /* ITEM_LOST: stamp of the first event after the gap;
+					   UINT64_MAX: none follows */
 	};
 	uint32_t size;
 	uint32_t flags;

@@ -126,7 +126,7 @@ static int put_item(struct textlog_cursor *c, const struct textlog_entry *e,
 		item->flags = ITEM_LOST;
 		item->lost = l.lost;
 		item->end_raw_ticks =
-			e + 1 < c->lane->entries.v + c->lane->entries.n ? e[1].stamp : e->stamp;
+			e + 1 < c->lane->entries.v + c->lane->entries.n ? e[1].stamp : UINT64_MAX;
 		return 0;
 	}
 	item->kind = c->t->kinds.v[kind];

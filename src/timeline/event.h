@@ -14,7 +14,8 @@ struct source_kind; /* source/source.h: one event kind of one machine: name, sys
 enum event_type {
 	EVENT_RECORD, /* a trace event: kind and data are set */
 	EVENT_LOST, /* events of this lane are missing from ticks to end_ticks; lost = how many, or
-		       * UINT64_MAX when the kernel did not say */
+		       * UINT64_MAX when the kernel did not say;
+		       * end_ticks UINT64_MAX: to the end of the recording */
 };
 
 struct event {

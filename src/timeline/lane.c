@@ -87,13 +87,17 @@ static void make_lost(struct lane *l, const struct source_item *it)
 
 	find_segment(l);
 	end = translate(l, it->end_raw_ticks, &doubtful);
+	if (it->end_raw_ticks == UINT64_MAX) /* up to the end */
+		end = (struct tsc_range){l->floor, UINT64_MAX};
 	l->head = (struct event){
 		.type = EVENT_LOST,
 		.machine = l->pub.machine,
 		.cpu = l->pub.cpu,
 		.lane = l->index,
 		.raw_ticks = it->raw_ticks,
-		.ticks = l->floor ?: end.lo,
+		.ticks = l->floor	     ? l->floor
+			 : l->begin < end.lo ? l->begin
+					     : end.lo,
 		.end_ticks = end.hi,
 		.lost = it->lost,
 	};

@@ -25,6 +25,7 @@ struct lane {
 	uint32_t index;
 	bool ended;
 	uint64_t floor; /* ticks of the last event: a lane never goes back */
+	uint64_t begin; /* of the recording: a gap before the first event starts there */
 	unsigned pos, n;
 	uint64_t seq;	  /* of the next record */
 	size_t segment;	  /* of the plan */

@@ -121,6 +121,8 @@ static int find_first(struct timeline *t)
 			first = ticks;
 	}
 	t->first_ticks = first == UINT64_MAX ? 0 : first;
+	for (size_t i = 0; i < t->n_lanes; i++)
+		t->lanes[i]->begin = t->lanes[i]->machine->aligned ? t->first_ticks : UINT64_MAX;
 	return 0;
 }
 

@@ -178,7 +178,7 @@ static int add_time_shift(struct bytes *b, const struct world *w, const struct t
 }
 
 static int add_options(struct bytes *b, const struct world *w, const struct truth_vm *vm,
-		       uint64_t trace_id, unsigned cpus)
+		       uint64_t trace_id, const struct truth_lane *lanes, unsigned cpus)
 {
 	static const char clock[] =
 		"local global counter uptime perf mono mono_raw boot [x86-tsc]\n";
@@ -192,8 +192,10 @@ static int add_options(struct bytes *b, const struct world *w, const struct trut
 	if (!r)
 		r = add_option(b, OPT_UNAME, vm ? uname_vm : uname_host, sizeof(uname_vm));
 	for (unsigned i = 0; i < cpus && !r; i++) {
-		char stat[64];
-		int n = snprintf(stat, sizeof(stat), "CPU: %u\nentries: 0\noverrun: 0\n", i);
+		char stat[96];
+		int n = snprintf(stat, sizeof(stat),
+				 "CPU: %u\nentries: 0\noverrun: 0\ndropped events: %llu\n", i,
+				 (unsigned long long)lanes[i].dropped);
 
 		r = add_option(b, OPT_CPUSTAT, stat, (size_t)n + 1);
 	}
@@ -227,7 +229,8 @@ static int write_file(const char *path, const struct bytes *b)
 }
 
 int dat_write(const struct world *w, const struct truth_vm *vm, uint64_t trace_id,
-	      const struct bytes *pages, unsigned cpus, const char *path)
+	      const struct truth_lane *lanes, const struct bytes *pages, unsigned cpus,
+	      const char *path)
 {
 	struct bytes b = {0};
 	size_t table;
@@ -240,7 +243,7 @@ int dat_write(const struct world *w, const struct truth_vm *vm, uint64_t trace_i
 	if (!r)
 		r = add_int(&b, cpus, 4);
 	if (!r)
-		r = add_options(&b, w, vm, trace_id, cpus);
+		r = add_options(&b, w, vm, trace_id, lanes, cpus);
 	if (!r)
 		r = bytes_add(&b, "flyrecord", 10);
 	table = b.n;

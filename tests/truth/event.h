@@ -56,6 +56,7 @@ struct truth_gaps ARRAY(struct truth_gap);
 struct truth_lane {
 	struct truth_events events;
 	struct truth_gaps gaps;
+	uint64_t dropped; /* lost events, as the kernel counts them */
 };
 
 /* payload.c: fills e->data and e->size. a and b are what the kind's fields want. */

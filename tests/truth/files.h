@@ -18,9 +18,10 @@ must_check int ring_pack(struct world *w, struct truth_lane *l, bool loss, bool 
 			 struct bytes *ret);
 
 /* dat.c */
-/* A trace.dat v6. vm: a guest's file; NULL: the host's. */
+/* A trace.dat v6 with the pages of the lanes. vm: a guest's file; NULL: the host's. */
 must_check int dat_write(const struct world *w, const struct truth_vm *vm, uint64_t trace_id,
-			 const struct bytes *pages, unsigned cpus, const char *path);
+			 const struct truth_lane *lanes, const struct bytes *pages, unsigned cpus,
+			 const char *path);
 
 /* out.c: all files of the world, and truth.txt, into the new directory dir. Marks lost, clamped and
  * ambiguous events on the way. */

@@ -27,7 +27,7 @@ static int write_lanes(struct world *w, struct truth_lane *lanes, unsigned n, bo
 	for (unsigned i = 0; i < n && !r; i++)
 		r = ring_pack(w, &lanes[i], loss, keep_offsets, &pages[i]);
 	if (!r)
-		r = dat_write(w, vm, trace_id, pages, n, path);
+		r = dat_write(w, vm, trace_id, lanes, pages, n, path);
 	pages_free(pages, n);
 	return r;
 }

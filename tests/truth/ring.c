@@ -151,6 +151,15 @@ static bool put_event(struct packer *p, struct truth_event *e)
 	return true;
 }
 
+/* Some gap before is without a number. */
+static bool untold(const struct truth_lane *l)
+{
+	array_for_each(g, &l->gaps)
+		if (g->lost == UINT64_MAX)
+			return true;
+	return false;
+}
+
 /* Loses a run of events from i on; returns the next one that is kept. */
 static size_t lose(struct packer *p, struct truth_lane *l, size_t i, bool keep_offsets)
 {
@@ -162,12 +171,15 @@ static size_t lose(struct packer *p, struct truth_lane *l, size_t i, bool keep_o
 			break;
 		l->events.v[i++].flags |= T_LOST;
 	}
-	if (i == first || i == l->events.n)
-		return i; /* at the end nobody tells */
+	if (i == first)
+		return i;
+	l->dropped += i - first;
 	g = array_add(&l->gaps);
 	if (!g)
 		return SIZE_MAX;
 	p->missed = rnd_one_in(p->w, 3) ? UINT64_MAX : i - first;
+	if (i == l->events.n) /* no page tells, only the CPU's statistics */
+		p->missed = untold(l) ? UINT64_MAX : i - first;
 	*g = (struct truth_gap){i, p->missed};
 	return i;
 }
