@@ -7,12 +7,11 @@ enum { ITEMS = 256, STATES = 16, SWITCHES = 24, RUN_MAX = 1 << 17 };
 
 #define DEAD INT64_MAX
 
-/* Longer steps need windows only near the border: elsewhere ticks that repeat lie too far apart. */
-#define REACH_MAX  (1ull << 33)
 #define REACH_MORE (1ull << 31)
 
 /* A window that was seen and does not hold the event rules a reading out, but for losses. */
-static const int64_t cost_of[] = {[RAN_INSIDE] = 0, [RAN_UNKNOWN] = 1, [RAN_OUTSIDE] = 1000};
+static const int64_t cost_of[] = {
+	[RAN_INSIDE] = 0, [RAN_LOST] = 0, [RAN_UNSEEN] = 1, [RAN_OUTSIDE] = 1000};
 
 /* A reading of the lane since the last record on which all readings agreed. */
 struct reading {
@@ -120,6 +119,7 @@ static unsigned state_count(const struct walk *w)
 static void start_at(struct walk *w, size_t epoch)
 {
 	w->base = epoch;
+	w->low = w->high = 0;
 	for (unsigned i = 0; i < STATES; i++)
 		w->states[i].cost = DEAD;
 	w->states[0].cost = 0;
@@ -288,7 +288,7 @@ static int take_exact(struct walk *w, uint64_t raw)
 			w->states[i].cost = DEAD;
 		else
 			enter(w, i, !back && w->states[i].cost != DEAD,
-			      cost_of[w->c->ran ? ran_at(w->c->ran, &t) : RAN_UNKNOWN]);
+			      cost_of[w->c->ran ? ran_at(w->c->ran, &t) : RAN_UNSEEN]);
 	}
 	w->last_raw = raw;
 	w->any = true;
@@ -460,6 +460,6 @@ bool align_reach(const struct tsc_epochs *e, uint64_t *ret)
 	}
 	if (!reach)
 		return false;
-	*ret = (reach > REACH_MAX ? REACH_MAX : reach) + REACH_MORE;
+	*ret = reach < UINT64_MAX - REACH_MORE ? reach + REACH_MORE : reach;
 	return true;
 }

@@ -244,21 +244,28 @@ static int emit_all(const struct fit *f, struct align_plan *plan)
 	return r;
 }
 
-/* No way, or too many: after the record before the run, before what the stamp says; in the last
- * epoch, behind which nothing is. */
+/* No way, or too many: each record is behind the one before the run and before what its stamp says. */
 static int emit_wide(const struct fit *f, struct align_plan *plan)
 {
-	size_t last = f->c->e->n - 1;
-	struct tsc_range shown = align_inverse(f->c, last, f->run->raw.v[0]);
-	uint64_t lo = f->run->floor < shown.lo ? f->run->floor : shown.lo;
+	const struct tsc_epochs *e = f->c->e;
+	uint64_t lo = f->run->floor;
+	int r = 0;
 
-	return align_add(plan, (struct align_segment){
-				       .first_seq = f->run->first_seq,
-				       .epoch = last,
-				       .add = lo - shown.lo,
-				       .width = shown.hi - lo,
-				       .doubtful = true,
-			       });
+	for (size_t i = 0; i < f->run->raw.n && !r; i++) {
+		struct align_segment g = {.first_seq = f->run->first_seq + i, .doubtful = true};
+		uint64_t hi = lo;
+
+		for (g.epoch = f->run->epoch + 1; g.epoch < e->n; g.epoch++) {
+			uint64_t t = align_inverse(f->c, g.epoch, f->run->raw.v[i]).hi;
+
+			hi = t > hi ? t : hi;
+		}
+		g.epoch = e->n - 1;
+		g.add = lo - align_inverse(f->c, g.epoch, f->run->raw.v[i]).lo;
+		g.width = hi - lo;
+		r = align_add(plan, g);
+	}
+	return r;
 }
 
 static int follow(struct fit *f)

@@ -3,8 +3,9 @@
 
 #include <errno.h>
 
-#define ITEMS	   256
-#define POINTS_MAX (1u << 20) /* of a vCPU: 16 MiB */
+#define ITEMS	    256
+#define POINTS_MAX  (1u << 20) /* of a vCPU: 16 MiB */
+#define REACH_SHORT ((1ull << 32) + (1ull << 31))
 
 struct ran_point {
 	uint64_t ticks;
@@ -28,6 +29,9 @@ static int add_point(struct ran *r, uint64_t ticks, bool is_exit)
 {
 	struct ran_point *p;
 
+	r->first = r->seen && r->first < ticks ? r->first : ticks;
+	r->last = r->seen && r->last > ticks ? r->last : ticks;
+	r->seen = true;
 	if (r->full || !is_near(r, ticks))
 		return 0;
 	if (r->points.n >= POINTS_MAX) {
@@ -64,6 +68,8 @@ static int take_item(struct ran *r, size_t n, const struct kinds *k, const struc
 	int pid = lost ? 0 : source_record_pid(it->kind, it->data), err = 0;
 
 	for (size_t i = 0; i < n && !err; i++) {
+		if (r[i].done)
+			continue;
 		if (lost)
 			err = add_gap(&r[i], it->raw_ticks, it->end_raw_ticks);
 		else if (r[i].tid == pid)
@@ -107,7 +113,7 @@ static int gap_cmp(const void *a, const void *b)
 	return (x->lo > y->lo) - (x->lo < y->lo);
 }
 
-static int add_window(struct ran *r, uint64_t from, uint64_t to, bool unknown)
+static int add_window(struct ran *r, uint64_t from, uint64_t to, enum ran_state state)
 {
 	struct ran_window *w, *last = r->v.n ? &r->v.v[r->v.n - 1] : NULL;
 
@@ -118,7 +124,7 @@ static int add_window(struct ran *r, uint64_t from, uint64_t to, bool unknown)
 	w = array_add(&r->v);
 	if (!w)
 		return -ENOMEM;
-	*w = (struct ran_window){from, to, unknown};
+	*w = (struct ran_window){from, to, state};
 	return 0;
 }
 
@@ -156,28 +162,77 @@ static int add_between(struct ran *r, const struct ran_point *a, const struct ra
 		/* out of the guest before and after: it can have run in the gap alone */
 		if (a->is_exit && !b->is_exit)
 			err = add_window(r, g->lo > a->ticks ? g->lo : a->ticks,
-					 g->hi < b->ticks ? g->hi : b->ticks, true);
+					 g->hi < b->ticks ? g->hi : b->ticks, RAN_LOST);
 	}
 	if (err || (a->is_exit && !b->is_exit))
 		return err;
-	return add_window(r, a->ticks, b->ticks, touched || a->is_exit == b->is_exit);
+	return add_window(r, a->ticks, b->ticks,
+			  touched || a->is_exit == b->is_exit ? RAN_LOST : RAN_INSIDE);
+}
+
+static int add_points(struct ran *r)
+{
+	const struct ran_point *p = r->points.v;
+	size_t n = r->points.n, at = 0;
+	int err = 0;
+
+	if (!n)
+		return add_window(r, r->first, r->last, RAN_LOST);
+	qsort(r->points.v, n, sizeof(*p), point_cmp);
+	if (r->gaps.n)
+		qsort(r->gaps.v, r->gaps.n, sizeof(*r->gaps.v), gap_cmp);
+	if (p[0].ticks > r->first)
+		err = add_window(r, r->first, p[0].ticks - 1, RAN_LOST);
+	else if (p[0].is_exit)
+		err = add_window(r, p[0].ticks, p[0].ticks, RAN_UNSEEN);
+	for (size_t i = 0; i + 1 < n && !err; i++)
+		err = add_between(r, &p[i], &p[i + 1], &at);
+	return err ? err : add_window(r, p[n - 1].ticks, r->last, RAN_LOST);
 }
 
 /* Before the first and behind the last point nothing is known. */
 static int make_windows(struct ran *r)
 {
-	size_t n = r->points.n, at = 0;
+	int err = 0;
+
+	if (!r->seen)
+		return 0;
+	if (r->first)
+		err = add_window(r, 0, r->first - 1, RAN_UNSEEN);
+	if (!err)
+		err = add_points(r);
+	return err ? err : add_window(r, r->last, UINT64_MAX, RAN_UNSEEN);
+}
+
+static int finish(struct ran *r)
+{
 	int err;
 
-	if (!n)
-		return 0;
-	qsort(r->points.v, n, sizeof(*r->points.v), point_cmp);
-	if (r->gaps.n)
-		qsort(r->gaps.v, r->gaps.n, sizeof(*r->gaps.v), gap_cmp);
-	err = add_window(r, 0, r->points.v[0].ticks - !r->points.v[0].is_exit, true);
-	for (size_t i = 0; i + 1 < n && !err; i++)
-		err = add_between(r, &r->points.v[i], &r->points.v[i + 1], &at);
-	return err ? err : add_window(r, r->points.v[n - 1].ticks, UINT64_MAX, true);
+	if (r->full)
+		array_free(&r->points);
+	err = add_unreached(r);
+	if (!err)
+		err = make_windows(r);
+	array_free(&r->points);
+	array_free(&r->gaps);
+	return err;
+}
+
+/* Those that did not fit get a second pass with the shortest useful reach. */
+static bool retry(struct ran *r, size_t n)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < n; i++) {
+		r[i].done = !r[i].full || r[i].reach_ticks <= REACH_SHORT;
+		if (r[i].done)
+			continue;
+		r[i].reach_ticks = REACH_SHORT;
+		r[i].full = false;
+		r[i].points.n = r[i].gaps.n = 0;
+		any = true;
+	}
+	return any;
 }
 
 int ran_collect(struct source *host, struct ran *r, size_t n)
@@ -195,16 +250,13 @@ int ran_collect(struct source *host, struct ran *r, size_t n)
 		return -ENOMEM;
 	for (size_t i = 0; i < f->n_kinds; i++)
 		wanted[i] = f->kinds[i] == k.entry || f->kinds[i] == k.exit;
-	for (size_t i = 0; i < f->n_lanes && n && !err; i++)
-		err = read_lane(host, i, wanted, &k, r, n);
+	do {
+		for (size_t i = 0; i < f->n_lanes && n && !err; i++)
+			err = read_lane(host, i, wanted, &k, r, n);
+	} while (!err && retry(r, n));
 	free(wanted);
-	for (size_t i = 0; i < n && !err; i++) {
-		err = add_unreached(&r[i]);
-		if (!err && !r[i].full)
-			err = make_windows(&r[i]);
-		array_free(&r[i].points);
-		array_free(&r[i].gaps);
-	}
+	for (size_t i = 0; i < n && !err; i++)
+		err = finish(&r[i]);
 	return err;
 }
 
@@ -221,7 +273,7 @@ enum ran_state ran_at(const struct ran *r, const struct tsc_range *t)
 	enum ran_state best = RAN_OUTSIDE;
 
 	if (!r->v.n)
-		return RAN_UNKNOWN;
+		return RAN_UNSEEN;
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
 
@@ -230,10 +282,8 @@ enum ran_state ran_at(const struct ran *r, const struct tsc_range *t)
 		else
 			hi = mid;
 	}
-	for (; lo < r->v.n && r->v.v[lo].from <= t->hi; lo++) {
-		if (!r->v.v[lo].unknown)
-			return RAN_INSIDE;
-		best = RAN_UNKNOWN;
-	}
+	for (; lo < r->v.n && r->v.v[lo].from <= t->hi; lo++)
+		if (r->v.v[lo].state < best)
+			best = r->v.v[lo].state;
 	return best;
 }

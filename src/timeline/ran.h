@@ -8,26 +8,32 @@
 #include "clock/epoch.h"
 #include "source/source.h"
 
-enum ran_state { RAN_INSIDE, RAN_UNKNOWN, RAN_OUTSIDE };
+enum ran_state {
+	RAN_INSIDE,
+	RAN_LOST,   /* host events are missing or were not kept: it may have run */
+	RAN_UNSEEN, /* before or behind what was recorded of it */
+	RAN_OUTSIDE,
+};
 
 struct ran_window {
 	uint64_t from, to;
-	bool unknown; /* not seen, or events are missing: the vCPU may have run */
+	enum ran_state state; /* not RAN_OUTSIDE */
 };
 
 struct ran {
 	int tid;
 	const struct tsc_epochs *epochs; /* windows up to reach_ticks from their borders are kept */
-	uint64_t reach_ticks;
+	uint64_t reach_ticks;		 /* made smaller when they do not fit into memory */
 	struct ARRAY(struct ran_window) v; /* ascending, not overlapping */
 	/* while collecting */
 	struct ARRAY(struct ran_point) points;
 	struct ARRAY(struct tsc_range) gaps; /* host events are missing, or were not kept */
-	bool full;
+	uint64_t first, last;		     /* points that were seen, kept or not */
+	bool seen, full, done;
 };
 
-/* Fills n of them in one pass over the host's file. Memory is bounded: where it does not suffice, all
- * is unknown. */
+/* Fills n of them from the host's file, in one pass when memory suffices (16 MiB each); else the parts
+ * away from the borders, or all of it, count as lost. */
 must_check int ran_collect(struct source *host, struct ran *r, size_t n);
 void ran_free(struct ran *r);
 
