@@ -105,8 +105,11 @@ static int zero_vm(struct job *j, struct vm *vm, struct zero_report *r)
 	}
 	if (j->held)
 		fill_threads(c->gate, &j->e, vm);
-	r->refusal =
-		j->held && runs_already(&j->e, vm) ? OFFSET_RUNNING : offset_preflight(NULL, vm);
+	/* An event that was read late may be about a holding that is over: the gate has told of that. */
+	if (j->held && runs_already(&j->e, vm))
+		r->refusal = is_still_held(j) ? OFFSET_RUNNING : OFFSET_UNWANTED;
+	else
+		r->refusal = offset_preflight(NULL, vm);
 	if (r->refusal == OFFSET_OK) {
 		err = offset_set_all_if(NULL, vm, 0, c->journal, j->held ? &check : NULL,
 					&r->result);

@@ -2,6 +2,7 @@
 #include "vm/gate.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vm/facts.h"
 #include "vm/gate_probe.h"
 
 #include "gate.skel.h"
@@ -55,6 +57,27 @@ static int on_write(void *ctx, void *data, size_t n)
 	return 0;
 }
 
+/* Where we write to a ring buffer from kvm_write_tsc_offset KVM holds a raw spinlock. The ring buffer's
+ * own lock sleeps on PREEMPT_RT before 6.12, 6.6.84 and 6.1.115 (8b62645b09f8 "bpf: Use
+ * raw_spinlock_t in ringbuf"): that can bring the host down. What cannot be told counts as that. */
+static bool ringbuf_may_sleep(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int id = btf ? btf__find_by_name_kind(btf, "bpf_ringbuf", BTF_KIND_STRUCT) : 0;
+	const struct btf_type *t = id > 0 ? btf__type_by_id(btf, (unsigned)id) : NULL;
+	bool may = true;
+
+	for (int i = 0; t && i < btf_vlen(t); i++) {
+		const struct btf_member *m = btf_members(t) + i;
+		const struct btf_type *type = btf__type_by_id(btf, m->type);
+
+		if (!strcmp(btf__name_by_offset(btf, m->name_off), "spinlock"))
+			may = !strcmp(btf__name_by_offset(btf, type->name_off), "spinlock_t");
+	}
+	btf__free(btf);
+	return may;
+}
+
 static int check_host(void)
 {
 	if (geteuid())
@@ -67,6 +90,12 @@ static int check_host(void)
 			-EOPNOTSUPP,
 			"this kernel has no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF), which the "
 			"gate needs; start a VM by \"onetsc zero -- COMMAND\" instead");
+	if (facts_realtime(NULL) && ringbuf_may_sleep())
+		return log_err_r(
+			-EOPNOTSUPP,
+			"this PREEMPT_RT kernel's BPF ring buffer may sleep (mended in Linux 6.12, 6.6.84 "
+			"and 6.1.115), so watching could bring the host down; start a VM by \"onetsc zero "
+			"-- COMMAND\" instead");
 	if (access("/sys/module/kvm", F_OK) || access("/dev/kvm", F_OK))
 		return log_err_r(-ENODEV, "KVM is not loaded: modprobe kvm_intel or kvm_amd first");
 	return 0;

@@ -29,6 +29,7 @@
 
 struct pid;
 struct kvm_arch {
+	__u64 last_tsc_write;
 	__u64 cur_tsc_nsec, cur_tsc_write, cur_tsc_offset, cur_tsc_generation;
 	int nr_vcpus_matched_tsc;
 } CO_RE;
@@ -113,7 +114,7 @@ struct {
 
 /* Everything the gate reads of one vCPU and its VM. */
 struct look {
-	__u64 kvm, offset, vm_offset, write, generation, generation_ns;
+	__u64 kvm, offset, vm_offset, write, last_write, generation, generation_ns;
 	__u32 vcpu;
 	bool ran, catchup;
 	bool joined;   /* this vCPU's TSC was written in the current generation */
@@ -131,6 +132,7 @@ static __always_inline void look_at(struct kvm_vcpu *vcpu, struct look *l)
 	l->offset = BPF_CORE_READ(vcpu, arch.l1_tsc_offset);
 	l->vm_offset = BPF_CORE_READ(kvm, arch.cur_tsc_offset);
 	l->write = BPF_CORE_READ(kvm, arch.cur_tsc_write);
+	l->last_write = BPF_CORE_READ(kvm, arch.last_tsc_write);
 	l->generation = BPF_CORE_READ(kvm, arch.cur_tsc_generation);
 	l->generation_ns = BPF_CORE_READ(kvm, arch.cur_tsc_nsec);
 	l->joined = BPF_CORE_READ(vcpu, arch.this_tsc_generation) == l->generation;
@@ -208,8 +210,8 @@ static __always_inline int held(struct gate_vm *vm, const struct look *l)
 	__u64 now = bpf_ktime_get_ns(), told = vm->told_ns;
 
 	if (now >= vm->until_ns) {
-		vm->settled_ns = vm->closing_ns;
-		vm->settled = vm->closing;
+		/* What runs from here on, also when it is no longer what it was closed for. */
+		settle(vm, l);
 		vm->done = 0;
 		if (__sync_val_compare_and_swap(&vm->state, GATE_CLOSED, GATE_OPEN) == GATE_CLOSED)
 			tell(GATE_TIMEOUT, vm, l);
@@ -244,12 +246,13 @@ static __always_inline void check_owner(struct gate_vm *vm)
 
 	if (vm->tgid == tgid && vm->start_ns == start)
 		return;
-	vm->tgid = tgid;
-	vm->start_ns = start;
+	/* The owner last: whoever finds it right must find the rest so. */
 	vm->wanted = GATE_WANTED_UNKNOWN;
 	vm->left = 0;
 	vm->done = 0;
-	vm->state = GATE_OPEN;
+	__sync_lock_test_and_set(&vm->state, GATE_OPEN);
+	vm->start_ns = start;
+	vm->tgid = tgid;
 }
 
 static __always_inline int probe_own(struct file *file)
@@ -291,16 +294,21 @@ static __always_inline int judge(struct gate_vm *vm, const struct look *l)
 	 * host was suspended. The observer has reported it. */
 	if (vm->wanted == GATE_WANTED_NO || l->vm_offset == target) {
 		settle(vm, l);
+		vm->done = 0;
 		return 0;
 	}
-	if (l->write > 1) {
+	/* A saved TSC within a second of what the new VM's is by itself begins no generation, and is
+	 * not used either: but the guest ran before (kvm_synchronize_tsc()). */
+	if (l->write > 1 || l->last_write > 1) {
 		settle(vm, l);
 		vm->done = 0;
 		if (!vm->left)
 			tell(GATE_RESTORED, vm, l);
 		return 0;
 	}
-	/* What was zeroed before stays so: only vCPUs that have not run can differ. */
+	/* What was zeroed before stays so: only vCPUs whose TSC was written since can differ. */
+	if (!l->joined && l->ran && l->offset != target)
+		vm->done = 0;
 	if (!vm->done && !l->joined)
 		return 0;
 	if (!vm->done && !l->complete)
