@@ -31,8 +31,17 @@ static const char *option(char *const argv[], size_t *at, const char *name)
 	return NULL;
 }
 
+/* Is the first part of the list "key=value"? */
+static bool has_key(const char *list)
+{
+	for (; *list && *list != '='; list++)
+		if (*list == ',' && *++list != ',')
+			return false;
+	return *list;
+}
+
 /* Copies the value of key in "a=1,key=VALUE,b"; an empty key means the first, keyless part. Commas
- * in a value are doubled. */
+ * in a value are doubled. buf is left alone when there is none. */
 static bool sub_option(const char *list, const char *key, char *buf, size_t n)
 {
 	size_t len = strlen(key), k = 0;
@@ -43,15 +52,16 @@ static bool sub_option(const char *list, const char *key, char *buf, size_t n)
 		if (!p++)
 			return false;
 	}
+	if (!len && has_key(list))
+		return false;
 	p += len ? len + 1 : 0;
 	for (; *p && k + 1 < n; p++) {
 		if (*p == ',' && *++p != ',')
 			break;
-		if (!len && *p == '=')
-			return false;
 		buf[k++] = *p;
 	}
-	buf[k] = 0;
+	if (k)
+		buf[k] = 0;
 	return k > 0;
 }
 

@@ -333,6 +333,12 @@ static void kinds(void **state)
 	assert_string_equal(name_of("qemu-kvm", ARGS(A("-name"), A("process=p,guest=g"))), "g");
 	assert_string_equal(name_of("qemu-kvm", ARGS(A("-name"), A("a"), A("-name"), A("b"))), "b");
 	assert_null(name_of("qemu-kvm", ARGS(A("-name"), A("process=p"))));
+	assert_string_equal(
+		name_of("qemu-kvm", ARGS(A("-name"), A("a"), A("-name"), A("debug-threads=on"))),
+		"a");
+	assert_string_equal(name_of("qemu-kvm", ARGS(A("-name"), A("a"), A("-name"), A("guest="))),
+			    "a");
+	assert_null(name_of("qemu-kvm", ARGS(A("-name"), A("a,,b=c"))));
 	assert_null(name_of("qemu-kvm", ARGS(A("-name"))));
 	assert_null(name_of("qemu-kvm", ARGS(A("-names"), A("a"))));
 	assert_null(name_of("qemu-kvm", (char *const[]){NULL}));
