@@ -13,6 +13,7 @@
 
 #include "base/journal.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "cmd/command.h"
 #include "cmd/undo.h"
 #include "cmd/zero_job.h"
@@ -154,6 +155,9 @@ static int open_fds(struct watch *w)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, &w->old_mask);
 	signal(SIGPIPE, SIG_IGN);
+	/* Stopped by Ctrl-Z we would keep each VM that starts waiting until its deadline. */
+	signal(SIGTSTP, SIG_IGN);
+	signal(SIGTTOU, SIG_IGN);
 	w->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	w->poke = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (w->signals < 0 || w->poke < 0)
@@ -205,6 +209,8 @@ static void close_workers(struct watch *w)
 
 static bool armed_is_over(struct watch *w, int *ret_code)
 {
+	char name[128];
+
 	if (!w->is_armed)
 		return false;
 	if (w->refused) {
@@ -215,7 +221,8 @@ static bool armed_is_over(struct watch *w, int *ret_code)
 		return now_ns() - w->last_done_ns > SETTLE_NS;
 	if (vm_alive(NULL, &w->armed))
 		return false;
-	log_err("%s (pid %d) ended before it was reset", w->armed.name, w->armed.pid);
+	log_err("%s (pid %d) ended before it was reset",
+		text_escape(name, sizeof(name), w->armed.name), w->armed.pid);
 	*ret_code = EXIT_FAILED;
 	return true;
 }
@@ -224,13 +231,19 @@ static bool is_over(struct watch *w, int *ret_code)
 {
 	struct signalfd_siginfo info;
 
-	if (read(w->signals, &info, sizeof(info)) == sizeof(info))
+	if (read(w->signals, &info, sizeof(info)) == sizeof(info) ||
+	    (w->end_ns && now_ns() >= w->end_ns)) {
+		if (w->is_armed && !w->last_done_ns) {
+			log_err("--at-reset: ended before the VM was reset");
+			*ret_code = EXIT_FAILED;
+		}
 		return true;
+	}
 	if (w->closed) {
 		*ret_code = EXIT_FAILED;
 		return true;
 	}
-	return (w->end_ns && now_ns() >= w->end_ns) || armed_is_over(w, ret_code);
+	return armed_is_over(w, ret_code);
 }
 
 static int timeout_ms(const struct watch *w)
