@@ -44,12 +44,7 @@ struct dat_lane { /* same index as facts.lanes */
 	uint64_t offset, n; /* in the map; n is what is there */
 	uint32_t page_bytes;
 	bool compressed, told_broken;
-	uint64_t dropped; /* events that the buffer had no room for, as far as the file says */
-};
-
-struct dat_stat { /* CPUSTAT of the top buffer */
-	unsigned cpu;
-	uint64_t dropped;
+	uint64_t dropped; /* as dat_dropped() says */
 };
 
 struct dat_buffer { /* v6: an instance's data, met before the lanes can be read */
@@ -73,9 +68,9 @@ struct dat {
 	struct ARRAY(struct source_guest) guests;
 	struct ARRAY(struct source_shift) shifts;
 	struct ARRAY(struct dat_buffer) buffers;
-	struct ARRAY(char *) names; /* buffer names that lanes point to */
-	struct ARRAY(struct dat_stat) stats;
-	bool stats_of_instance; /* those to come are not the top buffer's */
+	struct ARRAY(char *) names;	/* buffer names that lanes point to */
+	struct ARRAY(uint64_t) dropped; /* by CPU, of the top buffer */
+	bool stats_of_instance;		/* those to come are not the top buffer's */
 	struct comms comms;
 	struct ARRAY(const struct source_kind *) kinds;
 	const struct source_kind **by_id;

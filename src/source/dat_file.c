@@ -140,7 +140,7 @@ static void dat_free(struct source *s)
 	array_free(&d->shifts);
 	comms_free(&d->comms);
 	array_free(&d->names);
-	array_free(&d->stats);
+	array_free(&d->dropped);
 	array_free(&d->maps);
 	array_free(&d->buffers);
 	array_free(&d->lanes);

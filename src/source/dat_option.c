@@ -60,7 +60,7 @@ static uint64_t number_after(const char *text, const char *key)
 static int add_stat(struct dat *d, struct dat_in *in)
 {
 	_cleanup_free_ char *s = text_copy(in);
-	struct dat_stat *stat;
+	uint64_t cpu;
 
 	if (!s)
 		return -ENOMEM;
@@ -68,13 +68,13 @@ static int add_stat(struct dat *d, struct dat_in *in)
 		d->stats_of_instance = true;
 		return 0;
 	}
-	if (d->stats_of_instance || strncmp(s, "CPU: ", 5) || d->stats.n >= DAT_CPUS_MAX)
+	cpu = number_after(s, "CPU: ");
+	if (d->stats_of_instance || strncmp(s, "CPU: ", 5) || cpu >= DAT_CPUS_MAX)
 		return 0;
-	stat = array_add(&d->stats);
-	if (!stat)
-		return -ENOMEM;
-	stat->cpu = (unsigned)number_after(s, "CPU: ");
-	stat->dropped = number_after(s, "dropped events: ");
+	while (d->dropped.n <= cpu)
+		if (!array_add(&d->dropped))
+			return -ENOMEM;
+	d->dropped.v[cpu] = number_after(s, "dropped events: ");
 	return 0;
 }
 
@@ -82,10 +82,7 @@ uint64_t dat_dropped(const struct dat *d, size_t lane)
 {
 	const struct source_lane *l = &d->fact_lanes.v[lane];
 
-	array_for_each(s, &d->stats)
-		if (!*l->buffer && s->cpu == l->cpu)
-			return s->dropped;
-	return 0;
+	return !*l->buffer && l->cpu < d->dropped.n ? d->dropped.v[l->cpu] : 0;
 }
 
 static int add_guest(struct dat *d, struct dat_in *in)

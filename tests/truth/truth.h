@@ -90,8 +90,14 @@ uint64_t rnd_below(struct world *w, uint64_t n);
 /* true once in n */
 bool rnd_one_in(struct world *w, unsigned n);
 
-/* world.c: from w's seed, features, session and events everything else. 0 or -ENOMEM. */
+/* make.c: from w's seed, features, session and events everything else. 0 or -ENOMEM. */
 must_check int world_make(struct world *w);
 void world_free(struct world *w);
+
+/* world.c: lets it happen; background events from rest_at on. */
+must_check int simulate(struct world *w, uint64_t rest_at);
+must_check int epoch_add(struct truth_vcpu *v, uint64_t from, struct truth_map m);
+/* How long something takes: mean, now and then much more. */
+uint64_t step_ticks(struct world *w, uint64_t mean);
 uint64_t map_forward(const struct truth_map *m, uint64_t host_ticks);
 const struct truth_epoch *epoch_of(const struct truth_vcpu *v, uint64_t host_ticks);
