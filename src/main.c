@@ -8,14 +8,7 @@
 #include "cmd/command.h"
 
 static const struct command *const commands[] = {
-	&cmd_agent,
-	&cmd_check,
-	&cmd_list,
-	&cmd_record,
-	&cmd_report,
-	&cmd_restore,
-	&cmd_zero,
-	NULL,
+	&cmd_agent, &cmd_check, &cmd_list, &cmd_record, &cmd_report, &cmd_restore, &cmd_zero, NULL,
 };
 
 static void print_usage(FILE *out)
