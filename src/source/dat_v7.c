@@ -96,6 +96,10 @@ static int read_all_options(struct dat *d, uint64_t at)
 
 		if (!left)
 			return dat_err(d, at, "the lists of options run in a ring");
+		if (at >= d->maps.v[0]->n)
+			return dat_err(d, d->maps.v[0]->n,
+				       "the file ends before its list of contents, at byte %llu",
+				       (unsigned long long)at);
 		r = dat_section_open(d, at, DAT_DONE, &s);
 		if (r)
 			return r;

@@ -27,9 +27,9 @@ struct lane {
 	uint64_t floor; /* ticks of the last event: a lane never goes back */
 	uint64_t begin; /* of the recording: a gap before the first event starts there */
 	unsigned pos, n;
-	uint64_t seq;	      /* of the next record */
-	size_t segment;	      /* of the plan */
-	uint64_t flushes;     /* of the batch, when the source was last read */
+	uint64_t seq;	  /* of the next record */
+	size_t segment;	  /* of the plan */
+	uint64_t flushes; /* of the batch, when the source was last read */
 	struct source_item items[LANE_ITEMS];
 };
 
