@@ -10,6 +10,8 @@
 #include "base/fd.h"
 #include "base/log.h"
 
+#define LIST_MAX (4u << 20)
+
 static int compare(const void *va, const void *vb)
 {
 	const struct event *a = va, *b = vb;
@@ -18,66 +20,45 @@ static int compare(const void *va, const void *vb)
 	return c ? c : strcmp(a->name, b->name);
 }
 
-static bool is_event_dir(int dirfd, const char *name)
+/* "SYSTEM:NAME", without the newline. */
+static int add(struct events *list, const char *line, size_t n)
 {
-	char path[300];
-
-	snprintf(path, sizeof(path), "%s/format", name);
-	return !faccessat(dirfd, path, F_OK, 0);
-}
-
-/* System "ftrace" holds the kernel's own records (function, print …), which have no enable file. */
-static int list_system(int events_fd, const char *system, struct events *ret)
-{
-	int fd = openat(events_fd, system, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *d = NULL;
-	struct dirent *e;
+	const char *colon = memchr(line, ':', n);
 	struct event *ev;
 
-	if (fd < 0)
-		return errno == ENOTDIR || errno == ENOENT ? 0 : -errno;
-	d = fdopendir(fd);
-	if (!d) {
-		close(fd);
+	if (!colon || colon == line || colon + 1 == line + n)
+		return 0;
+	ev = array_add(list);
+	if (!ev)
 		return -ENOMEM;
-	}
-	while ((e = readdir(d))) {
-		if (e->d_name[0] == '.' || !is_event_dir(dirfd(d), e->d_name))
-			continue;
-		ev = array_add(ret);
-		if (!ev)
-			return -ENOMEM;
-		ev->system = strdup(system);
-		ev->name = strdup(e->d_name);
-		if (!ev->system || !ev->name)
-			return -ENOMEM;
-	}
-	return 0;
+	ev->system = strndup(line, (size_t)(colon - line));
+	ev->name = strndup(colon + 1, n - (size_t)(colon + 1 - line));
+	return ev->system && ev->name ? 0 : -ENOMEM;
 }
 
 int events_list(const char *dir, struct events *ret)
 {
-	_cleanup_free_ char *path = NULL;
-	_cleanup_dir_ DIR *d = NULL;
+	_cleanup_free_ char *path = NULL, *text = NULL;
 	_cleanup_events_ struct events list = {0};
-	struct dirent *e;
 	int r;
 
-	if (asprintf(&path, "%s/events", dir) < 0) {
+	if (asprintf(&path, "%s/available_events", dir) < 0) {
 		path = NULL;
 		return -ENOMEM;
 	}
-	d = opendir(path);
-	if (!d)
-		return -errno;
-	while ((e = readdir(d))) {
-		if (e->d_name[0] == '.' || !strcmp(e->d_name, "ftrace"))
-			continue;
-		r = list_system(dirfd(d), e->d_name, &list);
+	r = file_read(AT_FDCWD, path, LIST_MAX, &text, NULL);
+	if (r)
+		return r;
+	for (const char *p = text; *p;) {
+		size_t n = strcspn(p, "\n");
+
+		r = add(&list, p, n);
 		if (r)
 			return r;
+		p += n + (p[n] == '\n');
 	}
-	qsort(list.v, list.n, sizeof(*list.v), compare);
+	if (list.n)
+		qsort(list.v, list.n, sizeof(*list.v), compare);
 	*ret = list;
 	list = (struct events){0};
 	return 0;

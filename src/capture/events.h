@@ -16,7 +16,8 @@ struct event {
 };
 struct events ARRAY(struct event); /* sorted by system, then name */
 
-/* All events under DIR/events (an instance, or tracefs itself). 0 or -errno, silent. */
+/* All events that DIR/available_events names (DIR: tracefs or an instance): all but the kernel's own
+ * records, system "ftrace". 0 or -errno, silent. */
 must_check int events_list(const char *dir, struct events *ret);
 
 /* Marks what PATTERN asks for: "SYSTEM:EVENT", "SYSTEM:" or "EVENT", each a glob; a word that is a

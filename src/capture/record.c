@@ -370,6 +370,7 @@ static int end(struct record *r)
 	first = first ? first : e;
 	r->cut = first != 0;
 	e = record_session_finish(r);
+	record_check_clocks(r);
 	return first ? first : e;
 }
 

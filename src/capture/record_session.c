@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "capture/record_impl.h"
 #include "clock/conv.h"
 #include "vm/facts.h"
@@ -286,6 +287,34 @@ static int finish_host(struct record *r, struct datfile *f)
 	return e;
 }
 
+static bool sudo_id(const char *name, uint64_t *ret)
+{
+	const char *text = getenv(name);
+
+	return text && !text_to_u64(text, ret) && *ret && *ret < UINT32_MAX;
+}
+
+/* What sudo recorded is for the user who typed it: reading needs no privileges. */
+static void give_to_user(const struct record *r)
+{
+	_cleanup_dir_ DIR *d = NULL;
+	uint64_t uid, gid;
+	struct dirent *e;
+	int fd;
+
+	if (geteuid() || !sudo_id("SUDO_UID", &uid) || !sudo_id("SUDO_GID", &gid))
+		return;
+	fd = openat(r->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	while (d && (e = readdir(d)))
+		if (e->d_name[0] != '.' &&
+		    fchownat(r->dirfd, e->d_name, (uid_t)uid, (gid_t)gid, AT_SYMLINK_NOFOLLOW))
+			log_debug("cannot give \"%s\" to user %llu: %m", e->d_name,
+				  (unsigned long long)uid);
+	if (fchown(r->dirfd, (uid_t)uid, (gid_t)gid))
+		log_debug("cannot give \"%s\" to user %llu: %m", r->dir, (unsigned long long)uid);
+}
+
 int record_session_finish(struct record *r)
 {
 	struct datfile *host = hostrec_file(r->host, HOSTREC_MAIN);
@@ -309,5 +338,6 @@ int record_session_finish(struct record *r)
 	first = first ? first : e;
 	r->session.complete = !first && !r->cut;
 	e = session_save(&r->session, r->dir);
+	give_to_user(r);
 	return first ? first : e;
 }

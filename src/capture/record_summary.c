@@ -33,6 +33,44 @@ void record_progress(struct record *r)
 		log_progress("%.200s", b.s);
 }
 
+/* The vCPU that answered; any one when that is not known, for KVM keeps their offsets equal. */
+static const struct session_vcpu *answering_vcpu(const struct session_machine *m, int guest_cpu)
+{
+	array_for_each(v, &m->vcpus)
+		if (v->guest_cpu == guest_cpu)
+			return v;
+	return m->vcpus.n ? &m->vcpus.v[0] : NULL;
+}
+
+static void check_clock(const struct rec_guest *g, const struct session_machine *m)
+{
+	const struct session_vcpu *v;
+	struct guest_status st;
+
+	guest_status(g->link, &st);
+	v = answering_vcpu(m, st.delta_cpu);
+	if (!st.has_delta || !v || !v->has_start || !v->has_end ||
+	    v->start_offset != v->end_offset || v->frac)
+		return;
+	if (v->end_offset >= st.delta_lo && v->end_offset <= st.delta_hi)
+		log_debug("%s: its TSC agrees with KVM's offset %lld, within %lld ticks", g->name,
+			  (long long)v->end_offset, (long long)(st.delta_hi - st.delta_lo));
+	else
+		log_warn(
+			"%s: its TSC differs from the host's by %lld to %lld ticks, but KVM reports "
+			"the offset %lld: the TSC is protected or changed by other means; do not "
+			"trust the merge before onetsc check --solve",
+			g->name, (long long)st.delta_lo, (long long)st.delta_hi,
+			(long long)v->end_offset);
+}
+
+void record_check_clocks(const struct record *r)
+{
+	for (size_t i = 0; i < r->guests.n; i++)
+		if (r->guests.v[i].link)
+			check_clock(&r->guests.v[i], &r->session.machines.v[i + 1]);
+}
+
 struct totals {
 	uint64_t bytes, lost;
 };
@@ -48,13 +86,16 @@ static struct totals sum(const struct session_cpus *cpus)
 	return t;
 }
 
-static void print_file(const char *name, const struct datfile *f)
+/* cut: what the machine counted did not arrive. */
+static void print_file(const char *name, const struct datfile *f, bool cut)
 {
 	struct totals t = sum(&f->stats);
+	char events[32] = "?";
 
-	log_info("  %-12s %-24s %10llu events %9.1f MB%s", name, f->name,
-		 (unsigned long long)f->events, (double)t.bytes / MB,
-		 f->finished ? "" : "  (in parts)");
+	if (!cut)
+		snprintf(events, sizeof(events), "%llu", (unsigned long long)f->events);
+	log_info("  %-12s %-24s %10s events %9.1f MB%s%s", name, f->name, events,
+		 (double)t.bytes / MB, cut ? "  (cut off)" : "", f->finished ? "" : "  (in parts)");
 	if (t.lost)
 		log_warn("%s: %llu events lost; give a larger buffer with -b, or choose fewer "
 			 "events",
@@ -65,9 +106,12 @@ static void print_guest(struct record *r, size_t i)
 {
 	struct rec_guest *g = &r->guests.v[i];
 	struct datfile *f = g->link ? guest_file(g->link) : NULL;
+	struct guest_status st = {0};
 
 	if (f)
-		print_file(g->name, f);
+		guest_status(g->link, &st);
+	if (f)
+		print_file(g->name, f, st.state == GUEST_CUT);
 	else
 		log_info("  %-12s host side only: %s", g->name,
 			 r->session.machines.v[i + 1].why_missing ?: "no agent");
@@ -85,12 +129,12 @@ void record_print_summary(struct record *r)
 	log_info("recorded %.1f s into \"%s\"%s:", s, r->dir,
 		 r->session.complete ? "" : ", not complete");
 	if (f)
-		print_file("host", f);
+		print_file("host", f, false);
 	for (size_t i = 0; i < r->guests.n; i++)
 		print_guest(r, i);
 	f = hostrec_file(r->host, HOSTREC_OFFSETS);
 	if (f)
-		print_file("TSC offsets", f);
+		print_file("TSC offsets", f, false);
 	log_info("CPU time used: %.2f s (%.1f %% of one CPU)", used, s > 0 ? used / s * 100 : 0);
 	array_for_each(g, &r->guests)
 		if (g->link && guest_cpu_time_us(g->link))

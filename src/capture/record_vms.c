@@ -175,7 +175,9 @@ static int note_vcpus(struct record *r, struct rec_guest *g)
 		}
 		if (!v->has_offset)
 			continue;
-		if (!to->has_start) {
+		/* Before its first run the offset is still being made (VMM, onetsc zero); from then on
+		 * every change is in offsets.dat. */
+		if (!to->has_start && (!r->running || v->has_run)) {
 			to->start_offset = v->offset;
 			to->has_start = r->dirty = true;
 		}

@@ -80,6 +80,9 @@ ok 'an event that does not exist is refused' run 1 -e nosuch:event -o e -d 1
 ok 'and leaves no session behind' test ! -e e
 ok 'a filter chooses events' run 0 -p exits -e 'sched:sched_switch if next_pid == 1' -o f -- sleep 0.2
 
+ok 'what sudo recorded' env SUDO_UID=1234 SUDO_GID=1234 "$onetsc" record -q -o su -d 0.2
+ok 'belongs to the user' test -z "$(find su ! -uid 1234)"
+
 # Ctrl-C, with and without a command.
 "$onetsc" record -o int >out 2>err &
 pid=$!

@@ -1,0 +1,59 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A VM that starts while recording, under zero: found, its agent recorded as soon as it answers, offsets
+# 0 to the end, order proved without any translation.
+# lab: timeout=400
+# shellcheck disable=SC2016
+# shellcheck source=tests/lab/lib.sh
+. "$LAB/lib.sh"
+need_onetsc
+cd /tmp || exit
+
+"$ONETSC" zero >"$LAB_OUT/zero.txt" 2>"$LAB_OUT/zero.err" &
+zero=$!
+ok 'zero watches' wait_for 20 grep -q . "$LAB_OUT/zero.err"
+sleep 1
+"$ONETSC" record -v -o s.onetsc --guest-event 'raw_syscalls:*' 2>"$LAB_OUT/record.err" &
+record=$!
+ok 'recording runs without a VM' wait_for 30 test -e s.onetsc/host.dat.head
+GUEST_AGENT=1
+guest_start vm
+ok 'the guest boots' guest_wait vm
+ok 'its agent is recorded' wait_for 60 test -e s.onetsc/guest-vm.dat.head
+guest_run vm 'while :; do ls /proc /sys/module; done >/dev/null 2>&1 &' >/dev/null
+ok 'it has events' wait_for 120 sh -c '[ "$(cat s.onetsc/guest-vm.dat.cpu* | wc -c)" -gt 600000 ]'
+kill -INT $record
+wait $record
+is $? 0 'Ctrl-C ends the recording'
+diag "$(cat "$LAB_OUT/record.err")"
+cp -r s.onetsc "$LAB_OUT/"
+is "$(jq -r '[.machines[1].vcpus[] | .start_offset, .end_offset] | unique | .[]' s.onetsc/session.json)" 0 'all offsets were 0'
+is "$(jq -c '[.machines[1].vcpus[].guest_cpu]' s.onetsc/session.json)" '[0,1]' 'the vCPU map is known'
+check=$("$ONETSC" check s.onetsc 2>&1)
+is $? 0 'check proves the order'
+diag "$check"
+like "$check" ' 0 not judged' 'every event was judged'
+
+# The VM ends, and another one of that name starts, in one recording.
+"$ONETSC" record -v -o t.onetsc 2>"$LAB_OUT/record2.err" &
+record=$!
+ok 'the running VM is recorded' wait_for 60 test -e t.onetsc/guest-vm.dat.head
+sleep 2
+guest_stop vm
+ok 'its end is told' wait_for 20 grep -q 'has ended' "$LAB_OUT/record2.err"
+guest_start vm
+ok 'a new VM is told' wait_for 60 grep -q 'has started' "$LAB_OUT/record2.err"
+ok 'and boots' guest_wait vm
+ok 'and is recorded into a file of its own' wait_for 60 test -e "t.onetsc/guest-vm-$(vm_pid vm).dat.head"
+sleep 2
+kill -TERM $record
+wait $record
+is $? 0 'SIGTERM ends the recording'
+diag "$(cat "$LAB_OUT/record2.err")"
+is "$(jq -r .complete t.onetsc/session.json)" true 'the session is complete'
+check=$("$ONETSC" check t.onetsc 2>&1)
+is $? 0 'check proves the order'
+diag "$check"
+kill -TERM $zero
+wait $zero
+done_testing
