@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/sysinfo.h>
 #include <time.h>
@@ -31,6 +32,15 @@ uint64_t record_now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+uint64_t record_cpu_us(void)
+{
+	struct rusage u = {0};
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
 }
 
 /* --- what to record --- */
@@ -250,6 +260,7 @@ static int begin(struct record *r)
 	if (!e && r->child.pid)
 		e = record_child_go(&r->child, r->cfg->argv[0]);
 	r->begin_ms = record_now_ms();
+	r->begin_cpu_us = record_cpu_us();
 	r->running = !e;
 	return e;
 }
@@ -358,6 +369,8 @@ static int end(struct record *r)
 {
 	int e, first = 0;
 
+	r->end_ms = record_now_ms();
+	r->end_cpu_us = record_cpu_us();
 	if (r->child.pid && r->running && time_is_over(r))
 		record_child_signal(&r->child, SIGTERM);
 	record_guests_end(r);

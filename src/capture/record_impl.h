@@ -34,16 +34,18 @@ struct record {
 	uint64_t buffer_bytes;
 	struct record_child child;
 	int signal_fd, notify_fd;
-	uint64_t begin_ms;
-	uint64_t pair_ms, pair_every_ms; /* next clock pair, and from then on */
-	char *vm_listing;		 /* of debugfs/kvm at the last search */
-	uint64_t search_ms;		 /* next search for VMs */
-	bool running, dirty, vm_seen;	 /* dirty: session.json is older than what is known */
-	bool asked_early;		 /* a signal came before the recording proper began */
-	bool cut;			 /* a part of the session could not be finished */
+	uint64_t begin_ms, end_ms;	   /* of the recording proper */
+	uint64_t begin_cpu_us, end_cpu_us; /* our own CPU time then */
+	uint64_t pair_ms, pair_every_ms;   /* next clock pair, and from then on */
+	char *vm_listing;		   /* of debugfs/kvm at the last search */
+	uint64_t search_ms;		   /* next search for VMs */
+	bool running, dirty, vm_seen;	   /* dirty: session.json is older than what is known */
+	bool asked_early;		   /* a signal came before the recording proper began */
+	bool cut;			   /* a part of the session could not be finished */
 };
 
 uint64_t record_now_ms(void);
+uint64_t record_cpu_us(void);
 
 /* record_vms.c: VMs and guests */
 /* Finds VMs, reads those that are known again when it is time, starts their agents' links. */

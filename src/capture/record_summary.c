@@ -2,7 +2,6 @@
 #include "capture/record_summary.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
 
 #include "base/log.h"
 #include "capture/record_impl.h"
@@ -120,12 +119,10 @@ static void print_guest(struct record *r, size_t i)
 void record_print_summary(struct record *r)
 {
 	struct datfile *f = hostrec_file(r->host, HOSTREC_MAIN);
-	struct rusage u = {0};
-	double s = (double)(record_now_ms() - r->begin_ms) / 1000, used;
+	double s = (double)(r->end_ms - r->begin_ms) / 1e3;
+	double used = (double)(r->end_cpu_us - r->begin_cpu_us) / 1e6;
+	double rest = (double)record_cpu_us() / 1e6 - used;
 
-	getrusage(RUSAGE_SELF, &u);
-	used = (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-	       (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
 	log_info("recorded %.1f s into \"%s\"%s:", s, r->dir,
 		 r->session.complete ? "" : ", not complete");
 	if (f)
@@ -135,7 +132,9 @@ void record_print_summary(struct record *r)
 	f = hostrec_file(r->host, HOSTREC_OFFSETS);
 	if (f)
 		print_file("TSC offsets", f, false);
-	log_info("CPU time used: %.2f s (%.1f %% of one CPU)", used, s > 0 ? used / s * 100 : 0);
+	log_info(
+		"CPU time used: %.2f s while recording (%.1f %% of one CPU), %.2f s before and after",
+		used, s > 0 ? used / s * 100 : 0, rest);
 	array_for_each(g, &r->guests)
 		if (g->link && guest_cpu_time_us(g->link))
 			log_info("  agent in %s: %.2f s", g->name,
