@@ -23,5 +23,7 @@ int zero_now(const struct zero_options *o);
 /* Starts argv (NULL-terminated) so that its VM has offset 0. Returns its exit code, or ours. */
 int zero_launch(const struct zero_options *o, char **argv);
 
+/* The VM of that name or pid; 0, or -errno after one message. vms must be freed in any case. */
+must_check int zero_find(const char *which, struct vms *vms, const struct vm **ret);
 /* Is this VM one of those asked for? */
 bool zero_wanted(const struct zero_options *o, const struct vm *vm);

@@ -12,7 +12,7 @@
 #include "cmd/zero.h"
 #include "vm/offset.h"
 
-static int find(const char *which, struct vms *vms, const struct vm **ret)
+int zero_find(const char *which, struct vms *vms, const struct vm **ret)
 {
 	unsigned hidden = 0;
 	int r = vm_find_all(NULL, vms, &hidden);
@@ -147,7 +147,7 @@ int zero_now(const struct zero_options *o)
 	const struct vm *vm;
 	char name[128];
 
-	if (find(o->vms.v[0], &vms, &vm))
+	if (zero_find(o->vms.v[0], &vms, &vm))
 		return EXIT_FAILED;
 	text_escape(name, sizeof(name), vm->name);
 	if (all_zero(vm)) {

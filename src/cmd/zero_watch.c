@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The daemon: passes the gate's events on to jobs until a signal. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,7 +35,7 @@ struct watch {
 	struct journal *journal;
 	struct vm armed; /* --at-reset: the VM waited for */
 	bool is_armed;
-	int signals, poke; /* poke: look at what follows */
+	int lock, signals, poke; /* poke: look at what follows */
 	sigset_t old_mask;
 	_Atomic bool closed;	       /* stdout is gone */
 	_Atomic uint64_t last_done_ns; /* 0: no VM zeroed yet */
@@ -138,11 +141,30 @@ static int find_armed(struct watch *w)
 
 	if (!w->options->at_reset)
 		return 0;
-	r = vm_find_all(NULL, &vms, NULL);
-	r = r ?: vm_select(&vms, w->options->vms.v[0], &vm);
-	r = r ?: vm_find_pid(NULL, vm->pid, &w->armed);
-	w->is_armed = !r;
-	return r;
+	r = zero_find(w->options->vms.v[0], &vms, &vm);
+	if (r)
+		return r;
+	if (vm_find_pid(NULL, vm->pid, &w->armed))
+		return log_err_r(-ENOENT, "VM \"%s\" has just ended", w->options->vms.v[0]);
+	w->is_armed = true;
+	return 0;
+}
+
+/* Two watchers would keep each other from the same VM. Held until the process ends. */
+static int take_lock(struct watch *w)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s/.zero.lock", journal_default_dir()) < 0) {
+		path = NULL;
+		return log_err_r(-ENOMEM, "cannot take the lock of onetsc zero: %m");
+	}
+	w->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (w->lock < 0)
+		return log_err_r(-errno, "cannot open \"%s\": %m", path);
+	if (!flock(w->lock, LOCK_EX | LOCK_NB))
+		return 0;
+	return log_err_r(-EBUSY, "another onetsc zero is watching already (it holds \"%s\")", path);
 }
 
 static int open_fds(struct watch *w)
@@ -282,8 +304,8 @@ static void say_counts(struct watch *w)
 	struct gate_counts n;
 
 	gate_get_counts(w->gate, &n);
-	log_debug("zero: %u VMs seen, %llu events repeated", n.vms,
-		  (unsigned long long)n.lost_events);
+	log_debug("zero: %u VMs seen, %u of them remembered, %llu events repeated", n.vms,
+		  n.remembered, (unsigned long long)n.lost_events);
 	if (n.lost_writes)
 		log_warn("%llu offset writes came too fast and were not printed",
 			 (unsigned long long)n.lost_writes);
@@ -298,7 +320,11 @@ static int open_watch(struct watch *w)
 
 	r = r ?: find_armed(w);
 	r = r ?: open_fds(w);
+	/* vCPU threads that are held spin: what they wait for must not queue behind them. */
+	if (!r && setpriority(PRIO_PROCESS, 0, -20))
+		log_debug("zero: cannot raise the priority: %m");
 	r = r ?: undo_begin(&w->journal);
+	r = r ?: take_lock(w);
 	r = r ?: open_workers(w);
 	if (r)
 		return r;
@@ -310,7 +336,7 @@ static int open_watch(struct watch *w)
 
 int zero_watch(const struct zero_options *o)
 {
-	struct watch w = {.options = o, .signals = -1, .poke = -1};
+	struct watch w = {.options = o, .lock = -1, .signals = -1, .poke = -1};
 	int code = EXIT_FAILED;
 
 	sigemptyset(&w.old_mask);
@@ -325,6 +351,7 @@ int zero_watch(const struct zero_options *o)
 	}
 	if (w.is_armed)
 		vm_free(&w.armed);
+	cleanup_fd(&w.lock);
 	cleanup_fd(&w.signals);
 	cleanup_fd(&w.poke);
 	return code;

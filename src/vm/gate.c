@@ -16,7 +16,7 @@
 
 #include "gate.skel.h"
 
-#define SWEEP_EVERY 256 /* new VMs */
+#define SWEEP_EVERY 64 /* new VMs */
 
 struct gate {
 	struct gate_config config;
@@ -343,9 +343,14 @@ int gate_sweep(struct gate *g)
 void gate_get_counts(const struct gate *g, struct gate_counts *ret)
 {
 	const struct gate_bpf__bss *bss = g->bpf->bss;
+	int fd = bpf_map__fd(g->bpf->maps.vms);
+	unsigned n = 0;
 
+	for (uint64_t key, *at = NULL; !bpf_map_get_next_key(fd, at, &key); at = &key)
+		n++;
 	*ret = (struct gate_counts){
 		.vms = bss->known_vms,
+		.remembered = n,
 		.lost_events = bss->lost_events,
 		.lost_writes = bss->lost_writes,
 		.unknown_vms = bss->unknown_vms,

@@ -55,6 +55,7 @@ int gate_sweep(struct gate *g);
 
 struct gate_counts {
 	unsigned vms;	      /* seen so far */
+	unsigned remembered;  /* of these; others have been forgotten */
 	uint64_t lost_events; /* repeated by the gate: harmless */
 	uint64_t lost_writes; /* not reported by on_write */
 	uint64_t unknown_vms; /* not held for want of room */

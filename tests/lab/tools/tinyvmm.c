@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A VMM that starts in a moment, for tests of the TSC. Its guest only reads its TSC; every value
+ * is compared with the host's RDTSC just before and after. Commands on stdin, answers on stdout:
+ *   run N       each vCPU takes N samples: "vcpu=0 samples=N inside=N first=TICKS denied=N"
+ *   reset       writes TSC=1 to every vCPU, as QEMU does
+ *   tsc V       writes TSC=V to every vCPU, as a VMM does that restores saved state
+ *   wrmsr D     the guest of vCPU 0 itself moves its TSC by D and takes a sample
+ *   plug [V]    one more vCPU, with TSC=V written when given
+ *   khz K       asks for another TSC frequency
+ *   vm          a second VM in this process, never used
+ *   offsets     "0 OFFSET" for each vCPU
+ *   quit
+ * Usage: tinyvmm [VCPUS]
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <linux/kvm.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#define MAX_VCPUS 8
+#define CODE	  0x1000 /* samples for ever */
+#define WRMSR	  0x2000 /* TSC = a value, then CODE */
+#define PORT_LOW  0x10
+#define PORT_HIGH 0x11
+#define MSR_TSC	  0x10
+
+static const uint8_t sample_code[] = {
+	0x0f, 0x31,	       /* rdtsc */
+	0x66, 0xe7, PORT_LOW,  /* out eax */
+	0x66, 0x92,	       /* xchg eax, edx */
+	0x66, 0xe7, PORT_HIGH, /* out eax */
+	0xeb, 0xf4,	       /* again */
+};
+
+struct vcpu {
+	pthread_t thread;
+	unsigned id;
+	int fd;
+	struct kvm_run *run;
+	/* set by the main thread, then a round begins */
+	uint64_t samples, jump;
+	/* what came out */
+	uint64_t inside, denied, first;
+};
+
+static int kvm, vm;
+static size_t run_bytes;
+static uint8_t *memory;
+static struct vcpu vcpus[MAX_VCPUS];
+static unsigned n_vcpus;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static unsigned busy;
+
+static void die(const char *what)
+{
+	fprintf(stderr, "tinyvmm: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static uint64_t now(void)
+{
+	uint64_t t;
+
+	_mm_lfence();
+	t = __rdtsc();
+	_mm_lfence();
+	return t;
+}
+
+static void write_tsc(struct vcpu *v, uint64_t value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry msr;
+	} m = {{.nmsrs = 1}, {.index = MSR_TSC, .data = value}};
+
+	if (ioctl(v->fd, KVM_SET_MSRS, &m) != 1)
+		die("KVM_SET_MSRS");
+}
+
+/* Real mode, everything at 0. */
+static void set_registers(struct vcpu *v, uint64_t rip)
+{
+	struct kvm_regs regs = {.rip = rip, .rflags = 2};
+	struct kvm_sregs sregs;
+
+	if (ioctl(v->fd, KVM_GET_SREGS, &sregs))
+		die("KVM_GET_SREGS");
+	sregs.cs.base = 0;
+	sregs.cs.selector = 0;
+	if (ioctl(v->fd, KVM_SET_SREGS, &sregs) || ioctl(v->fd, KVM_SET_REGS, &regs))
+		die("KVM_SET_REGS");
+}
+
+/* Until the guest writes to that port; its value. */
+static uint32_t run_to(struct vcpu *v, int port)
+{
+	uint32_t value;
+
+	while (ioctl(v->fd, KVM_RUN, 0)) {
+		if (errno != EINTR && errno != EAGAIN)
+			die("KVM_RUN");
+		v->denied++;
+	}
+	if (v->run->exit_reason != KVM_EXIT_IO || v->run->io.port != port) {
+		fprintf(stderr, "tinyvmm: exit %u, port %u\n", v->run->exit_reason,
+			v->run->io.port);
+		exit(1);
+	}
+	memcpy(&value, (uint8_t *)v->run + v->run->io.data_offset, sizeof(value));
+	return value;
+}
+
+static void take_samples(struct vcpu *v)
+{
+	v->inside = v->denied = 0;
+	for (uint64_t i = 0; i < v->samples; i++) {
+		uint64_t before = now(), after, guest;
+
+		guest = run_to(v, PORT_LOW);
+		after = now();
+		guest |= (uint64_t)run_to(v, PORT_HIGH) << 32;
+		if (!i)
+			v->first = guest;
+		v->inside += before <= guest && guest <= after;
+	}
+}
+
+static void *vcpu_thread(void *arg)
+{
+	struct vcpu *v = arg;
+
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		while (!v->samples)
+			pthread_cond_wait(&changed, &lock);
+		pthread_mutex_unlock(&lock);
+		take_samples(v);
+		pthread_mutex_lock(&lock);
+		v->samples = 0;
+		busy--;
+		pthread_cond_broadcast(&changed);
+	}
+	return NULL;
+}
+
+static struct vcpu *add_vcpu(void)
+{
+	struct vcpu *v = &vcpus[n_vcpus];
+
+	if (n_vcpus == MAX_VCPUS)
+		exit(2);
+	v->id = n_vcpus++;
+	v->fd = ioctl(vm, KVM_CREATE_VCPU, v->id);
+	if (v->fd < 0)
+		die("KVM_CREATE_VCPU");
+	v->run = mmap(NULL, run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, v->fd, 0);
+	if (v->run == MAP_FAILED)
+		die("mmap");
+	set_registers(v, CODE);
+	if (pthread_create(&v->thread, NULL, vcpu_thread, v))
+		die("pthread_create");
+	return v;
+}
+
+static void make_vm(void)
+{
+	struct kvm_userspace_memory_region region = {.memory_size = 0x10000};
+
+	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+	vm = kvm < 0 ? -1 : ioctl(kvm, KVM_CREATE_VM, 0);
+	if (vm < 0)
+		die("KVM_CREATE_VM");
+	run_bytes = (size_t)ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0);
+	memory = mmap(NULL, region.memory_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
+	region.userspace_addr = (uintptr_t)memory;
+	if (memory == MAP_FAILED || ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region))
+		die("memory");
+	memcpy(memory + CODE, sample_code, sizeof(sample_code));
+}
+
+/* mov ecx, MSR_TSC; mov eax, LOW; mov edx, HIGH; wrmsr; jmp CODE */
+static void write_wrmsr_code(uint64_t value)
+{
+	uint32_t low = (uint32_t)value, high = (uint32_t)(value >> 32);
+	uint8_t code[] = {0x66, 0xb9, MSR_TSC, 0, 0, 0, 0x66, 0xb8, 0,	  0, 0, 0,
+			  0x66, 0xba, 0,       0, 0, 0, 0x0f, 0x30, 0xe9, 0, 0};
+	uint16_t rel = (uint16_t)(CODE - (WRMSR + sizeof(code)));
+
+	memcpy(code + 8, &low, 4);
+	memcpy(code + 14, &high, 4);
+	memcpy(code + 21, &rel, 2);
+	memcpy(memory + WRMSR, code, sizeof(code));
+}
+
+static void run_round(unsigned first, unsigned n, uint64_t samples)
+{
+	pthread_mutex_lock(&lock);
+	for (unsigned i = first; i < first + n; i++)
+		vcpus[i].samples = samples;
+	busy = n;
+	pthread_cond_broadcast(&changed);
+	while (busy)
+		pthread_cond_wait(&changed, &lock);
+	pthread_mutex_unlock(&lock);
+	for (unsigned i = first; i < first + n; i++)
+		printf("vcpu=%u samples=%" PRIu64 " inside=%" PRIu64 " first=%" PRIu64
+		       " denied=%" PRIu64 "\n",
+		       vcpus[i].id, samples, vcpus[i].inside, vcpus[i].first, vcpus[i].denied);
+}
+
+static void print_offsets(void)
+{
+	for (unsigned i = 0; i < n_vcpus; i++) {
+		int64_t offset = 0;
+		struct kvm_device_attr attr = {.group = KVM_VCPU_TSC_CTRL,
+					       .attr = KVM_VCPU_TSC_OFFSET,
+					       .addr = (uintptr_t)&offset};
+
+		if (ioctl(vcpus[i].fd, KVM_GET_DEVICE_ATTR, &attr))
+			die("KVM_GET_DEVICE_ATTR");
+		printf("%u %" PRId64 "\n", i, offset);
+	}
+}
+
+static void write_all(uint64_t value)
+{
+	for (unsigned i = 0; i < n_vcpus; i++) {
+		write_tsc(&vcpus[i], value);
+		set_registers(&vcpus[i], CODE);
+	}
+}
+
+static void command(const char *word, bool has_value, uint64_t value)
+{
+	if (!strcmp(word, "run")) {
+		run_round(0, n_vcpus, value);
+	} else if (!strcmp(word, "reset")) {
+		write_all(1);
+	} else if (!strcmp(word, "tsc")) {
+		write_all(value);
+	} else if (!strcmp(word, "wrmsr")) {
+		write_wrmsr_code(now() + value);
+		set_registers(&vcpus[0], WRMSR);
+		run_round(0, 1, 1);
+	} else if (!strcmp(word, "plug")) {
+		struct vcpu *v = add_vcpu();
+
+		/* Later than a second, else KVM takes any small value for the creation's 0. */
+		if (has_value) {
+			usleep(1200000);
+			write_tsc(v, value);
+		}
+	} else if (!strcmp(word, "khz")) {
+		for (unsigned i = 0; i < n_vcpus; i++)
+			if (ioctl(vcpus[i].fd, KVM_SET_TSC_KHZ, value))
+				die("KVM_SET_TSC_KHZ");
+	} else if (!strcmp(word, "vm")) {
+		if (ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+			die("KVM_CREATE_VM");
+	} else if (!strcmp(word, "offsets")) {
+		print_offsets();
+	} else if (!strcmp(word, "quit")) {
+		exit(0);
+	} else {
+		fprintf(stderr, "tinyvmm: \"%s\"?\n", word);
+		exit(2);
+	}
+	puts("ok");
+}
+
+int main(int argc, char **argv)
+{
+	unsigned n = argc > 1 ? (unsigned)atoi(argv[1]) : 1;
+	char line[128], word[32], number[64];
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	make_vm();
+	for (unsigned i = 0; i < n; i++)
+		add_vcpu();
+	/* As QEMU and others: TSC=0 to all, which KVM takes as "the same as the first". */
+	for (unsigned i = 0; i < n; i++)
+		write_tsc(&vcpus[i], 0);
+	puts("ok");
+	while (fgets(line, sizeof(line), stdin)) {
+		int got = sscanf(line, "%31s %63s", word, number);
+
+		if (got > 0)
+			command(word, got > 1, got > 1 ? strtoull(number, NULL, 0) : 0);
+	}
+	return 0;
+}
