@@ -99,7 +99,7 @@ static int file_make(const char *dir, char **ret_path)
 int journal_open(const char *dir, struct journal **ret)
 {
 	struct journal *j;
-	char *path;
+	char *path = NULL;
 	int r = dir_prepare(dir), fd = -EAGAIN;
 
 	if (r)
