@@ -7,9 +7,19 @@
 #include "base/log.h"
 #include "cmd/command.h"
 
+/* clang-format off */
 static const struct command *const commands[] = {
-	&cmd_agent, &cmd_check, &cmd_list, &cmd_record, &cmd_report, &cmd_restore, &cmd_zero, NULL,
+	&cmd_agent,
+	&cmd_check,
+	&cmd_demo,
+	&cmd_list,
+	&cmd_record,
+	&cmd_report,
+	&cmd_restore,
+	&cmd_zero,
+	NULL,
 };
+/* clang-format on */
 
 static void print_usage(FILE *out)
 {

@@ -133,7 +133,8 @@ static int check_cpu(unsigned int cid, uint32_t cpu, unsigned int samples, uint6
 static int usage(void)
 {
 	fputs("usage: tscsample serve\n"
-	      "       tscsample check CID CPU SAMPLES [OFFSET]   (OFFSET is taken from the guest's values)\n"
+	      "       tscsample check|show CID CPU SAMPLES [OFFSET]   (OFFSET is taken from the guest's values)\n"
+	      "show prints each sample too: CPU, host before, guest, host after\n"
 	      "exit: 0 all inside, 1 some outside, 2 no answer\n",
 	      stderr);
 	return 2;
