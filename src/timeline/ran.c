@@ -170,24 +170,43 @@ static int add_between(struct ran *r, const struct ran_point *a, const struct ra
 			  touched || a->is_exit == b->is_exit ? RAN_LOST : RAN_INSIDE);
 }
 
+/* Between the first and the last one all points are kept. */
+static struct tsc_range kept(const struct ran *r)
+{
+	uint64_t first = r->epochs->v[1].from_ticks;
+	uint64_t last = r->epochs->v[r->epochs->n - 1].from_ticks;
+	uint64_t lo = first > r->reach_ticks ? first - r->reach_ticks : 0;
+	uint64_t hi = last > UINT64_MAX - r->reach_ticks ? UINT64_MAX : last + r->reach_ticks;
+
+	return (struct tsc_range){lo > r->first ? lo : r->first, hi < r->last ? hi : r->last};
+}
+
 static int add_points(struct ran *r)
 {
-	const struct ran_point *p = r->points.v;
+	struct ran_point *p = r->points.v, edge;
+	struct tsc_range k = kept(r);
 	size_t n = r->points.n, at = 0;
 	int err = 0;
 
 	if (!n)
 		return add_window(r, r->first, r->last, RAN_LOST);
-	qsort(r->points.v, n, sizeof(*p), point_cmp);
+	qsort(p, n, sizeof(*p), point_cmp);
 	if (r->gaps.n)
 		qsort(r->gaps.v, r->gaps.n, sizeof(*r->gaps.v), gap_cmp);
-	if (p[0].ticks > r->first)
-		err = add_window(r, r->first, p[0].ticks - 1, RAN_LOST);
-	else if (p[0].is_exit)
+	if (k.lo > r->first)
+		err = add_window(r, r->first, k.lo - 1, RAN_LOST);
+	/* from there to the first point nothing changed, nor from the last one on */
+	edge = (struct ran_point){k.lo, !p[0].is_exit};
+	if (p[0].ticks > k.lo && !err)
+		err = add_between(r, &edge, &p[0], &at);
+	else if (p[0].is_exit && !err)
 		err = add_window(r, p[0].ticks, p[0].ticks, RAN_UNSEEN);
 	for (size_t i = 0; i + 1 < n && !err; i++)
 		err = add_between(r, &p[i], &p[i + 1], &at);
-	return err ? err : add_window(r, p[n - 1].ticks, r->last, RAN_LOST);
+	edge = (struct ran_point){k.hi, !p[n - 1].is_exit};
+	if (k.hi > p[n - 1].ticks && !err)
+		err = add_between(r, &p[n - 1], &edge, &at);
+	return err || k.hi >= r->last ? err : add_window(r, k.hi + 1, r->last, RAN_LOST);
 }
 
 /* Before the first and behind the last point nothing is known. */
