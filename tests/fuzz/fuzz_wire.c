@@ -83,7 +83,7 @@ static void check_same(const struct wire_header *h, const uint8_t *body, const s
 
 	/* A HELLO of a later version may be longer than what this one understands. */
 	if (h->type == WIRE_HELLO && m.hello.version != WIRE_VERSION ? said > h->len
-								      : said != h->len)
+								     : said != h->len)
 		abort();
 	if (memcmp(out->s + WIRE_HEADER_BYTES, body, said))
 		abort();

@@ -3,7 +3,7 @@
 # kill -9 of record at random moments, with a live agent: each session opens, the VM answers, and the
 # next run takes away the trace instances.
 # lab: timeout=600
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2317
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
 need_onetsc
@@ -11,7 +11,7 @@ cd /tmp || exit
 rounds=${RECORD_KILLS:-10} # the next one is an undisturbed run each time
 
 instances() { find "$T/instances" -mindepth 1 -maxdepth 1 -name 'onetsc-*' | wc -l; }
-no_thread_stopped() { ! grep -lE '^State:.*(T|t) ' "/proc/$(vm_pid vm)"/task/*/status; }
+no_thread_stopped() { ! grep -lE '^State:[[:space:]]+[Tt] ' "/proc/$(vm_pid vm)"/task/*/status; }
 
 GUEST_AGENT=1
 guest_start vm
