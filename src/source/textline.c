@@ -278,9 +278,24 @@ static void take_task(struct scan *in, struct textline *l)
 	}
 }
 
+/* Bytes of a struct _stp_trace of SystemTap before the text: u32 sequence, u32 length of what
+ * follows, newline included. Its per-CPU files have one per record, and stapio 4.8 leaves some in the
+ * merged output. A newline among its first bytes has cut these off. */
+static size_t stap_header(const char *s, size_t n)
+{
+	uint32_t length;
+
+	for (size_t k = sizeof(length); k <= 2 * sizeof(length) && k < n; k++) {
+		memcpy(&length, s + k - sizeof(length), sizeof(length));
+		if (length == n - k + 1)
+			return k;
+	}
+	return 0;
+}
+
 enum textline_status textline_stamped(const char *s, size_t n, unsigned base, struct textline *ret)
 {
-	struct scan in = {s, s + n};
+	struct scan in = {s + stap_header(s, n), s + n};
 	enum textline_status status;
 	bool boxed, hex;
 

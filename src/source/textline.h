@@ -52,7 +52,8 @@ enum textline_status textline_number(const char *s, size_t n, unsigned base, uin
  * trace-cmd, "Lost 12 events" of bpftrace), or TEXTLINE_NO_STAMP for everything else. */
 enum textline_status textline_plain(const char *s, size_t n, struct textline *ret);
 
-/* STAMP [cpuN] [TASK[PID]] [EVENT:] MESSAGE. The stamp may stand in [] or behind "tsc=". */
+/* STAMP [cpuN] [TASK[PID]] [EVENT:] MESSAGE. The stamp may stand in [] or behind "tsc=". A record
+ * header that SystemTap left before it is passed over. */
 enum textline_status textline_stamped(const char *s, size_t n, unsigned base, struct textline *ret);
 
 /* TASK-PID [CPU] FLAGS STAMP: EVENT: MESSAGE, as in ftrace's trace and trace_pipe, and without FLAGS

@@ -115,6 +115,44 @@ static void stamped(void **state)
 	check(textline_stamped, &(struct sample){"fg0 x", TEXTLINE_NO_NUMBER}, 16);
 }
 
+/* As SystemTap 4.8 writes them; the second and third lack what stood before a newline. */
+static void stap_headers(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		enum textline_status status;
+	} samples[] = {
+		{"\x8b\x04\0\0\x0d\0\0\0"
+		 "123 cpu1 a: x",
+		 20, 0},
+		{"5 \0\0\x0d\0\0\0"
+		 "123 cpu1 a: x",
+		 20, 0},
+		{"\x04\0\0\x0d\0\0\0"
+		 "123 cpu1 a: x",
+		 19, 0},
+		{"\x0d\0\0\0"
+		 "123 cpu1 a: x",
+		 16, 0},
+		{"\x8b\x04\0\0\x0e\0\0\0"
+		 "123 cpu1 a: x",
+		 20, TEXTLINE_NO_STAMP},
+		{"\x8b\x04\0\0\x01\0\0\0", 8, TEXTLINE_NO_STAMP},
+	};
+	struct textline l;
+
+	for (size_t i = 0; i < sizeof(samples) / sizeof(*samples); i++) {
+		if (textline_stamped(samples[i].bytes, samples[i].n, 0, &l) != samples[i].status)
+			fail_msg("sample %zu", i);
+		if (samples[i].status)
+			continue;
+		assert_int_equal(l.stamp, 123);
+		assert_int_equal(l.cpu, 1);
+		same_text(&l.event, "a", "");
+	}
+}
+
 static void ftrace(void **state)
 {
 	static const struct sample samples[] = {
@@ -265,10 +303,10 @@ static void refused_regexes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(numbers),	   cmocka_unit_test(stamped),
-		cmocka_unit_test(ftrace),	   cmocka_unit_test(marks),
-		cmocka_unit_test(regexes),	   cmocka_unit_test(costly_regex),
-		cmocka_unit_test(refused_regexes),
+		cmocka_unit_test(numbers),	cmocka_unit_test(stamped),
+		cmocka_unit_test(stap_headers), cmocka_unit_test(ftrace),
+		cmocka_unit_test(marks),	cmocka_unit_test(regexes),
+		cmocka_unit_test(costly_regex), cmocka_unit_test(refused_regexes),
 	};
 
 	return cmocka_run_group_tests_name("textline", tests, NULL, NULL);
