@@ -9,16 +9,19 @@
 #define CS_USER64      0x33
 #define FLAG_TRAP      (1ull << 8)
 #define FLAG_DIRECTION (1ull << 10)
-#define FLAG_NESTED    (1ull << 14)
 #define X32_BIT	       0x40000000ull
 
 /* Kernel-internal results, include/linux/errno.h. */
 enum { RESTART_SYS = 512, RESTART_NOINTR = 513, RESTART_NOHAND = 514, RESTART_BLOCK = 516 };
 
-static const uint8_t code[BLOB_BYTES] = {0x0f, 0x05, 0x58, 0x59, 0x41, 0x5b,
-					 0x5f, 0x5e, 0x5a, 0x48, 0xcf};
+/* ret skips the payload and the red zone. */
+#define RET_BYTES (BLOB_PAYLOAD_BYTES + RED_ZONE_BYTES)
 
-_Static_assert(sizeof(struct blob_frame) == BLOB_FRAME_BYTES, "eleven words");
+static const uint8_t code[BLOB_BYTES] = {0x0f,		0x05, 0x58, 0x59, 0x41, 0x5b,
+					 0x5f,		0x5e, 0x5a, 0x9d, 0xc2, RET_BYTES & 0xff,
+					 RET_BYTES >> 8};
+
+_Static_assert(sizeof(struct blob_frame) == BLOB_FRAME_BYTES, "eight words");
 
 void blob_overlay(const uint8_t orig[BLOB_AREA_BYTES], uint8_t ret[BLOB_AREA_BYTES])
 {
@@ -80,13 +83,12 @@ bool blob_holds(uint64_t entry, uint64_t rip)
 
 uint64_t blob_stack(uint64_t rsp)
 {
-	return (rsp - RED_ZONE_BYTES - BLOB_STACK_BYTES) & ~15ull;
+	return rsp - RED_ZONE_BYTES - BLOB_STACK_BYTES;
 }
 
 bool blob_regs_usable(const struct user_regs_struct *r)
 {
-	/* iretq with the nested-task flag set faults in 64-bit mode. */
-	return r->cs == CS_USER64 && !(r->eflags & FLAG_NESTED);
+	return r->cs == CS_USER64;
 }
 
 static void restart(const struct user_regs_struct *r, struct blob_frame *f)
@@ -119,10 +121,7 @@ void blob_frame_make(const struct user_regs_struct *r, struct blob_frame *ret)
 		.rsi = r->rsi,
 		.rdx = r->rdx,
 		.rip = r->rip,
-		.cs = r->cs,
 		.rflags = r->eflags,
-		.rsp = r->rsp,
-		.ss = r->ss,
 	};
 	restart(r, ret);
 }

@@ -7,18 +7,20 @@
 #include <stdint.h>
 #include <sys/user.h>
 
-/* syscall; pop %rax; pop %rcx; pop %r11; pop %rdi; pop %rsi; pop %rdx; iretq
- * iretq needs no privilege when it stays in ring 3, and loads rip, cs, rflags, rsp and ss at once. */
-#define BLOB_BYTES	   11
+/* syscall; pop %rax; pop %rcx; pop %r11; pop %rdi; pop %rsi; pop %rdx; popf; ret $(to own rsp)
+ * The last two load rflags, rip and rsp without touching another register: the frame lies at a
+ * fixed distance below the thread's own stack pointer. (iretq would do the same, but QEMU 7.2's
+ * emulated CPU runs it with the kernel's rights, which SMAP forbids: the thread is killed.) */
+#define BLOB_BYTES	   13
 #define BLOB_AREA_BYTES	   16 /* rounded up to what PTRACE_POKETEXT writes */
 #define BLOB_AFTER_CALL	   2  /* where rip is when the call returns */
-#define BLOB_FRAME_BYTES   88
-#define BLOB_STACK_BYTES   256 /* frame, then up to BLOB_PAYLOAD_BYTES for the call's argument */
-#define BLOB_PAYLOAD_BYTES (BLOB_STACK_BYTES - BLOB_FRAME_BYTES)
+#define BLOB_FRAME_BYTES   64
+#define BLOB_PAYLOAD_BYTES 192 /* above the frame, for the call's argument */
+#define BLOB_STACK_BYTES   (BLOB_FRAME_BYTES + BLOB_PAYLOAD_BYTES)
 
-/* What the pops and the iretq take, in this order, upwards in memory. */
+/* What the blob takes, in this order, upwards in memory. */
 struct blob_frame {
-	uint64_t rax, rcx, r11, rdi, rsi, rdx, rip, cs, rflags, rsp, ss;
+	uint64_t rax, rcx, r11, rdi, rsi, rdx, rflags, rip;
 };
 
 /* The area's bytes with the blob in place: its code, then what was there. */
@@ -36,7 +38,7 @@ bool blob_holds(uint64_t entry, uint64_t rip);
 /* Lowest address of the BLOB_STACK_BYTES below the red zone of a thread with this rsp. */
 uint64_t blob_stack(uint64_t rsp);
 
-/* Can a thread with these registers be taken over? (64-bit code, no nested-task flag) */
+/* Can a thread with these registers be taken over? (64-bit code) */
 bool blob_regs_usable(const struct user_regs_struct *r);
 
 /* The frame that gives the thread back as if the kernel had interrupted it: of a system call that

@@ -104,7 +104,7 @@ static int check_thread(struct inject *inj, pid_t tid)
 		return -ESRCH;
 	if (proc_is_kernel_worker(&s))
 		return inject_fail(inj, -EINVAL, "thread %d is a kernel worker", tid);
-	/* iretq would have to pop the shadow stack as well. */
+	/* The blob's ret is no return of a call: the shadow stack would not agree. */
 	if (!proc_status(NULL, tid, "x86_Thread_features", features, sizeof(features)) &&
 	    strstr(features, "shstk"))
 		return inject_fail(inj, -EOPNOTSUPP, "thread %d has a user shadow stack", tid);

@@ -241,14 +241,10 @@ static int follow(struct job *j)
 
 	while (!done) {
 		struct tracee_stop stop;
-		int status;
-		pid_t tid = waitpid(-1, &status, __WALL | __WNOTHREAD);
+		pid_t tid;
 
-		if (tid < 0 && errno == EINTR)
-			continue;
-		if (tid < 0)
+		if (tracee_wait_any(&stop, &tid))
 			break;
-		tracee_classify(tid, status, &stop);
 		r = handle_stop(j, tid, &stop, &done);
 		if (r && r != -ESRCH)
 			break;

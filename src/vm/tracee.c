@@ -67,7 +67,7 @@ static void classify_stop(pid_t tid, int status, struct tracee_stop *ret)
 	}
 }
 
-void tracee_classify(pid_t tid, int status, struct tracee_stop *ret)
+static void classify(pid_t tid, int status, struct tracee_stop *ret)
 {
 	*ret = (struct tracee_stop){.status = status};
 	if (WIFSTOPPED(status))
@@ -76,23 +76,39 @@ void tracee_classify(pid_t tid, int status, struct tracee_stop *ret)
 		ret->kind = TRACEE_ENDED;
 }
 
-/* 1: *ret_status is as from waitpid(2); 0: it runs. A stop is left to be waited for: the kernel forgets
- * a signal whose stop was waited for when the tracer dies before it continues the thread
- * (wait_task_stopped(), kernel/exit.c, clears what ptrace_signal() would deliver). */
-static int look(pid_t tid, int *ret_status)
+/* Thread id, and *ret_status as from waitpid(2); 0: none has stopped. A stop is left to be waited for:
+ * the kernel forgets a signal whose stop was waited for when the tracer dies before it continues the
+ * thread (wait_task_stopped(), kernel/exit.c, clears what ptrace_signal() would deliver). */
+static pid_t look(idtype_t type, pid_t tid, int block, int *ret_status)
 {
-	const int options = WEXITED | WSTOPPED | WNOHANG | __WALL | __WNOTHREAD;
+	const int options = WEXITED | WSTOPPED | block | __WALL | __WNOTHREAD;
 	siginfo_t info = {0};
 
-	if (waitid(P_PID, (id_t)tid, &info, options | WNOWAIT))
+	if (waitid(type, (id_t)tid, &info, options | WNOWAIT))
 		return -errno;
 	if (!info.si_pid)
 		return 0;
 	if (info.si_code == CLD_TRAPPED || info.si_code == CLD_STOPPED) {
 		*ret_status = info.si_status << 8 | 0x7f;
-		return 1;
+		return info.si_pid;
 	}
-	return waitpid(tid, ret_status, WNOHANG | __WALL | __WNOTHREAD) == tid ? 1 : -ECHILD;
+	tid = waitpid(info.si_pid, ret_status, WNOHANG | __WALL | __WNOTHREAD);
+	return tid > 0 ? tid : -ECHILD;
+}
+
+int tracee_wait_any(struct tracee_stop *ret, pid_t *ret_tid)
+{
+	int status = 0;
+	pid_t tid;
+
+	do
+		tid = look(P_ALL, 0, 0, &status);
+	while (tid == -EINTR);
+	if (tid < 0)
+		return tid;
+	classify(tid, status, ret);
+	*ret_tid = tid;
+	return 0;
 }
 
 int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret)
@@ -102,10 +118,10 @@ int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret)
 	int status;
 
 	for (;;) {
-		int r = look(tid, &status);
+		pid_t r = look(P_PID, tid, WNOHANG, &status);
 
 		if (r > 0) {
-			tracee_classify(tid, status, ret);
+			classify(tid, status, ret);
 			return 0;
 		}
 		if (r < 0 && r != -EINTR) {

@@ -40,8 +40,8 @@ must_check int tracee_interrupt(pid_t tid);
 /* The stop it is in, or the next one. -ETIMEDOUT: it goes on running. Until it is continued the same
  * stop is reported again, and should we die the thread gets the signal that it stopped for. */
 must_check int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret);
-/* Kind of a status that waitpid(2) reported for tid. */
-void tracee_classify(pid_t tid, int status, struct tracee_stop *ret);
+/* The same for whichever thread this one traces, without end. -ECHILD: there is none left. */
+must_check int tracee_wait_any(struct tracee_stop *ret, pid_t *ret_tid);
 /* PTRACE_CONT, PTRACE_SYSCALL, PTRACE_LISTEN or PTRACE_DETACH with signal sig (0: none). */
 must_check int tracee_resume(pid_t tid, int request, int sig);
 
