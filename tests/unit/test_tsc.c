@@ -103,9 +103,17 @@ static uint64_t rnd_near(const struct tsc_map *m, uint64_t h)
 	return d > UINT64_MAX - h ? UINT64_MAX : h + d;
 }
 
+/* 10^6, or as ONETSC_TSC_ROUNDS says. */
+static uint64_t rounds(void)
+{
+	const char *text = getenv("ONETSC_TSC_ROUNDS");
+
+	return text ? strtoull(text, NULL, 10) : 1000000;
+}
+
 static void round_trips(void **state)
 {
-	for (int i = 0; i < 1000000; i++) {
+	for (uint64_t i = rounds(); i--;) {
 		struct tsc_map m = rnd_map();
 		uint64_t h = rnd_edgy();
 
@@ -119,7 +127,7 @@ static void any_guest_tick(void **state)
 {
 	unsigned misses = 0;
 
-	for (int i = 0; i < 1000000; i++) {
+	for (uint64_t i = rounds(); i--;) {
 		struct tsc_map m = rnd_map();
 		uint64_t x = rnd_edgy(), near_ticks = rnd_edgy(), before, after;
 		struct tsc_range r;

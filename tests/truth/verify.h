@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What was found when a made-up world was read back. */
+#pragma once
+
+#include "insight/laws.h"
+#include "insight/proof.h"
+#include "timeline/timeline.h"
+#include "truth.h"
+
+struct lane_state {
+	const struct truth_lane *lane;
+	size_t next, gap;
+};
+
+struct verify {
+	const struct world *w;
+	struct lane_state *lanes; /* by timeline lane */
+	size_t n_lanes;
+	uint64_t last, latest_lo;
+	uint64_t open[VMS_MAX][VCPUS_MAX]; /* window in the order of the output, 0, UNKNOWN */
+	bool *has_entry, *has_exit;	   /* by window: the file holds it */
+	unsigned faults;
+	uint64_t events, exact, bounded, clamped, ambiguous, misordered, solved, effects, bounds;
+	uint64_t whole; /* events whose window is recorded */
+};
+
+/* Notes that something is wrong; the first few are printed. */
+void fault(struct verify *v, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* compare.c: holds each event of the timeline against what happened; state is the struct verify. */
+extern const struct consumer compare_consumer;
+
+/* prove.c: what check says of the world, and what it must say when something is changed. */
+void check_proof(struct verify *v, const struct proof_result *r);
+void check_laws(struct verify *v, const struct laws_result *l);
+void check_bounds(struct verify *v, struct input *in, const struct proof_result *r);
+void check_solve(struct verify *v, struct input *in);
