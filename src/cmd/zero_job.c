@@ -20,6 +20,7 @@ struct job {
 	struct job *next;
 	struct jobs *jobs;
 	bool held;	     /* else a rezero */
+	bool slipped;	     /* a vCPU has run although it is held */
 	struct gate_event e; /* a rezero knows tgid and start_ns only */
 };
 
@@ -75,17 +76,15 @@ static bool is_still_held(void *ctx)
 	struct job *j = ctx;
 	const struct jobs_config *c = &j->jobs->config;
 
-	return gate_decide(c->gate, &j->e, GATE_CLAIM, c->options->deadline_ns);
-}
+	int r;
 
-/* The gate knows of each vCPU by itself whether it has run. In the generation that began with the
- * first vCPU (TSC 0) none can have, but for the moment in which the gate was put up. */
-static bool runs_already(const struct gate_event *e, const struct vm *vm)
-{
-	array_for_each(v, &vm->vcpus)
-		if (!e->write && v->has_run == 1)
-			return true;
-	return false;
+	if (!gate_decide(c->gate, &j->e, GATE_CLAIM, c->options->deadline_ns))
+		return false;
+	r = gate_has_slipped(c->gate, &j->e, &j->slipped);
+	if (r)
+		log_errno(r, "pid %u: cannot tell whether it has run: %m; it is left alone",
+			  j->e.tgid);
+	return !r && !j->slipped;
 }
 
 /* Sets r->outcome and what belongs to it. */
@@ -105,11 +104,7 @@ static int zero_vm(struct job *j, struct vm *vm, struct zero_report *r)
 	}
 	if (j->held)
 		fill_threads(c->gate, &j->e, vm);
-	/* An event that was read late may be about a holding that is over: the gate has told of that. */
-	if (j->held && runs_already(&j->e, vm))
-		r->refusal = is_still_held(j) ? OFFSET_RUNNING : OFFSET_UNWANTED;
-	else
-		r->refusal = offset_preflight(NULL, vm);
+	r->refusal = offset_preflight(NULL, vm);
 	if (r->refusal == OFFSET_OK) {
 		err = offset_set_all_if(NULL, vm, 0, c->journal, j->held ? &check : NULL,
 					&r->result);
@@ -119,7 +114,7 @@ static int zero_vm(struct job *j, struct vm *vm, struct zero_report *r)
 		if (r->refusal == OFFSET_GONE && vm_alive(NULL, vm))
 			r->refusal = OFFSET_FAILED;
 	}
-	r->outcome = r->refusal == OFFSET_OK ? ZERO_DONE : ZERO_REFUSED;
+	r->outcome = j->slipped ? ZERO_SLIPPED : r->refusal == OFFSET_OK ? ZERO_DONE : ZERO_REFUSED;
 	return 0;
 }
 

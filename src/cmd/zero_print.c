@@ -158,7 +158,7 @@ void printer_on_write(void *printer, const struct gate_write *w)
 static const char *const outcome_names[] = {
 	[ZERO_DONE] = "zeroed",	      [ZERO_REFUSED] = "refused",   [ZERO_CATCHUP] = "catch-up",
 	[ZERO_FOREIGN] = "many-vms",  [ZERO_RESTORED] = "restored", [ZERO_PARTIAL] = "partial",
-	[ZERO_TIMEOUT] = "timed-out",
+	[ZERO_TIMEOUT] = "timed-out", [ZERO_SLIPPED] = "slipped",
 };
 
 static const char *reason(const struct zero_report *r)
@@ -180,6 +180,9 @@ static const char *reason(const struct zero_report *r)
 		return "only some of its vCPUs were reset; onetsc record translates it exactly";
 	case ZERO_TIMEOUT:
 		return "its offset was not set before the deadline; it runs unchanged";
+	case ZERO_SLIPPED:
+		return "one of its vCPUs ran before it could be held, and its clock would jump; onetsc "
+		       "record translates it exactly";
 	}
 	return "";
 }

@@ -15,6 +15,7 @@ enum zero_outcome {
 	ZERO_RESTORED, /* left alone: its TSC comes from saved state */
 	ZERO_PARTIAL,  /* left alone: only some vCPUs got a new TSC */
 	ZERO_TIMEOUT,  /* the deadline let it run */
+	ZERO_SLIPPED,  /* left alone: a vCPU ran before it could be held */
 };
 
 struct zero_report {

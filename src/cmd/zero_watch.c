@@ -67,6 +67,7 @@ static void on_event(void *ctx, const struct gate_event *e)
 		[GATE_RESTORED] = ZERO_RESTORED,
 		[GATE_PARTIAL] = ZERO_PARTIAL,
 		[GATE_TIMEOUT] = ZERO_TIMEOUT,
+		[GATE_SLIPPED] = ZERO_SLIPPED,
 	};
 	struct watch *w = ctx;
 	struct zero_report r = {

@@ -63,6 +63,20 @@ bool facts_realtime(const struct vm_roots *roots)
 	return !uname(&u) && (strstr(u.version, "PREEMPT_RT") || strstr(u.version, "PREEMPT RT"));
 }
 
+bool facts_preemptible(const struct vm_roots *roots)
+{
+	const char *debugfs = roots && roots->debugfs ? roots->debugfs : "/sys/kernel/debug";
+	char path[PATH_MAX], text[64];
+	struct utsname u;
+
+	if (uname(&u) || !strstr(u.version, "PREEMPT"))
+		return false;
+	/* "none (voluntary) full", with PREEMPT_DYNAMIC */
+	snprintf(path, sizeof(path), "%s/sched/preempt", debugfs);
+	return file_read_line(AT_FDCWD, path, text, sizeof(text)) ||
+	       (!strstr(text, "(none)") && !strstr(text, "(voluntary)"));
+}
+
 bool facts_btf(const struct vm_roots *roots)
 {
 	return is_readable(roots, "kernel/btf/vmlinux");

@@ -13,6 +13,8 @@ must_check int facts_clocksource(const struct vm_roots *roots, char *buf, size_t
 must_check int facts_kvm(struct kvm_probe *ret);
 /* PREEMPT_RT kernel? (/sys/kernel/realtime, else uname) */
 bool facts_realtime(const struct vm_roots *roots);
+/* Can a thread be preempted while it is in the kernel? Yes, where it cannot be told. */
+bool facts_preemptible(const struct vm_roots *roots);
 /* Type information of the kernel, needed by the BPF gate. */
 bool facts_btf(const struct vm_roots *roots);
 /* tracefs mounted and readable for us, at /sys/kernel/tracing or in debugfs. */

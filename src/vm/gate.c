@@ -113,10 +113,16 @@ static int load_error(int err, const char *what)
 	return log_err_r(err, "cannot %s: %m; -v shows the kernel's log", what);
 }
 
+/* gate1, gate2, ... in this order: the first looks at everything (GATE_COPIES). */
+static bool is_gate(const struct gate_bpf *bpf, int i)
+{
+	return !strncmp(bpf->skeleton->progs[i].name, "gate", 4);
+}
+
 static int load(struct gate *g)
 {
 	struct gate_bpf *bpf = gate_bpf__open();
-	int r;
+	int r, copies;
 
 	if (!bpf)
 		return load_error(-errno, "open the BPF programs");
@@ -126,10 +132,14 @@ static int load(struct gate *g)
 	bpf->rodata->self_tgid = (unsigned)getpid();
 	bpf->rodata->ask = g->config.ask;
 	if (g->config.observe_only) {
-		bpf_program__set_autoload(bpf->progs.gate, false);
 		bpf_program__set_autoload(bpf->progs.learn, false);
+		bpf_program__set_autoload(bpf->progs.check, false);
 		bpf_program__set_autoload(bpf->progs.decide, false);
 	}
+	copies = g->config.observe_only ? 0 : facts_preemptible(NULL) ? GATE_COPIES : 1;
+	for (int i = 0; i < bpf->skeleton->prog_cnt; i++)
+		if (is_gate(bpf, i))
+			bpf_program__set_autoload(*bpf->skeleton->progs[i].prog, copies-- > 0);
 	r = gate_bpf__load(bpf);
 	if (r)
 		return load_error(r, "load the BPF programs");
@@ -147,9 +157,15 @@ static int attach(struct gate *g)
 		return load_error(-errno, "attach to the tracepoint kvm_write_tsc_offset");
 	if (g->config.observe_only)
 		return 0;
-	bpf->links.gate = bpf_program__attach(bpf->progs.gate);
-	if (!bpf->links.gate)
-		return load_error(-errno, "attach the gate to security_file_ioctl");
+	for (int i = 0; i < bpf->skeleton->prog_cnt; i++) {
+		struct bpf_prog_skeleton *p = &bpf->skeleton->progs[i];
+
+		if (!is_gate(bpf, i) || !bpf_program__autoload(*p->prog))
+			continue;
+		*p->link = bpf_program__attach(*p->prog);
+		if (!*p->link)
+			return load_error(-errno, "attach the gate to security_file_ioctl");
+	}
 	return 0;
 }
 
@@ -164,15 +180,26 @@ static int open_rings(struct gate *g)
 	return 0;
 }
 
-/* Runs the iterator over all open files once. */
-static int walk(struct gate *g)
+/* Runs an iterator over the open files of a process (0: of all) once. */
+static int walk(const struct bpf_program *prog, pid_t pid)
 {
-	struct bpf_link *link = bpf_program__attach_iter(g->bpf->progs.learn, NULL);
+	/* Of union bpf_iter_link_info, newer than our header; kernels without it visit all. */
+	struct {
+		uint32_t tid, pid, pid_fd;
+	} task = {.pid = (uint32_t)pid};
+	struct bpf_iter_attach_opts opts;
+	struct bpf_link *link;
 	_cleanup_fd_ int fd = -1;
 	char buf[64];
 	ssize_t n = 0;
 	int r = 0;
 
+	/* libbpf refuses what is not 0 in the padding, which LIBBPF_OPTS() leaves to chance. */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.link_info = (void *)&task;
+	opts.link_info_len = sizeof(task);
+	link = bpf_program__attach_iter(prog, pid ? &opts : NULL);
 	if (!link)
 		return -errno;
 	fd = bpf_iter_create(bpf_link__fd(link));
@@ -194,7 +221,7 @@ static int start(struct gate *g)
 	if (r)
 		return r;
 	bss->kvm_vcpu_fops = bss->probe.fops;
-	r = walk(g);
+	r = walk(g->bpf->progs.learn, 0);
 	if (r)
 		return load_error(r, "look for the VMs that run already");
 	__atomic_store_n(&bss->mode, GATE_ACTIVE, __ATOMIC_SEQ_CST);
@@ -231,8 +258,24 @@ void gate_drain(struct gate *g)
 	__atomic_store_n(&g->bpf->bss->mode, GATE_DRAIN, __ATOMIC_SEQ_CST);
 }
 
+/* How often the kernel ran no copy of the gate cannot be told, how often it skipped one can. */
+static void say_skipped(const struct gate *g)
+{
+	for (int i = 0; i < g->bpf->skeleton->prog_cnt; i++) {
+		const struct bpf_prog_skeleton *p = &g->bpf->skeleton->progs[i];
+		struct bpf_prog_info info = {0};
+		uint32_t n = sizeof(info);
+
+		if (*p->link && !bpf_obj_get_info_by_fd(bpf_program__fd(*p->prog), &info, &n) &&
+		    info.recursion_misses)
+			log_debug("%s: skipped %llu times", p->name,
+				  (unsigned long long)info.recursion_misses);
+	}
+}
+
 void gate_detach(struct gate *g)
 {
+	say_skipped(g);
 	gate_bpf__detach(g->bpf);
 }
 
@@ -297,6 +340,17 @@ bool gate_decide(struct gate *g, const struct gate_event *e, enum gate_op op, ui
 	return opts.retval == 1;
 }
 
+int gate_has_slipped(struct gate *g, const struct gate_event *e, bool *ret)
+{
+	struct gate_vm vm;
+	int r = walk(g->bpf->progs.check, (pid_t)e->tgid);
+
+	if (r || bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.vms), &e->kvm, &vm))
+		return r ? r : -ENOENT;
+	*ret = vm.slipped;
+	return 0;
+}
+
 pid_t gate_thread(struct gate *g, uint64_t kvm, unsigned vcpu)
 {
 	struct gate_thread_key key = {.kvm = kvm, .vcpu = vcpu};
@@ -334,7 +388,7 @@ int gate_sweep(struct gate *g)
 		return 0;
 	g->swept_at = bss->known_vms;
 	epoch = __atomic_add_fetch(&bss->epoch, 1, __ATOMIC_SEQ_CST);
-	r = walk(g);
+	r = walk(g->bpf->progs.learn, 0);
 	if (!r)
 		drop_unseen(g, epoch);
 	return r;

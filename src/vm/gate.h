@@ -47,6 +47,9 @@ int gate_read_writes(struct gate *g);
 /* Decision on the held VM that e named; safe from any thread. GATE_CLAIM gives extend_ns more from
  * now on. False: it is not held any more (deadline passed, or it ended). */
 bool gate_decide(struct gate *g, const struct gate_event *e, enum gate_op op, uint64_t extend_ns);
+/* Has a vCPU of the held VM that e named run since its TSC was written, although it is held? To be
+ * asked when all of its threads stand still. */
+must_check int gate_has_slipped(struct gate *g, const struct gate_event *e, bool *ret);
 /* Thread that last tried to run that vCPU of a held VM; 0 unknown. */
 pid_t gate_thread(struct gate *g, uint64_t kvm, unsigned vcpu);
 

@@ -50,6 +50,11 @@ bool gate_decide(struct gate *g, const struct gate_event *e, enum gate_op op, ui
 	return false;
 }
 
+int gate_has_slipped(struct gate *g, const struct gate_event *e, bool *ret)
+{
+	return -EOPNOTSUPP;
+}
+
 pid_t gate_thread(struct gate *g, uint64_t kvm, unsigned vcpu)
 {
 	return 0;

@@ -29,7 +29,8 @@
 
 struct pid;
 struct kvm_arch {
-	__u64 last_tsc_write;
+	__u64 last_tsc_write; /* dropped by a KVM series of July 2026: cur_tsc_write is it then */
+	bool all_vcpus_matched_tsc; /* added by the same */
 	__u64 cur_tsc_nsec, cur_tsc_write, cur_tsc_offset, cur_tsc_generation;
 	int nr_vcpus_matched_tsc;
 } CO_RE;
@@ -42,6 +43,7 @@ struct kvm {
 } CO_RE;
 struct kvm_vcpu_arch {
 	__u64 l1_tsc_offset, this_tsc_generation;
+	__u64 last_guest_tsc;
 	bool tsc_always_catchup;
 } CO_RE;
 struct kvm_vcpu {
@@ -118,6 +120,7 @@ struct look {
 	__u32 vcpu;
 	bool ran, catchup;
 	bool joined;   /* this vCPU's TSC was written in the current generation */
+	bool since;    /* it has run since: KVM notes the TSC written, then that of each exit */
 	bool complete; /* all vCPUs' were */
 };
 
@@ -132,13 +135,19 @@ static __always_inline void look_at(struct kvm_vcpu *vcpu, struct look *l)
 	l->offset = BPF_CORE_READ(vcpu, arch.l1_tsc_offset);
 	l->vm_offset = BPF_CORE_READ(kvm, arch.cur_tsc_offset);
 	l->write = BPF_CORE_READ(kvm, arch.cur_tsc_write);
-	l->last_write = BPF_CORE_READ(kvm, arch.last_tsc_write);
+	l->last_write = l->write;
+	if (bpf_core_field_exists(kvm->arch.last_tsc_write))
+		l->last_write = BPF_CORE_READ(kvm, arch.last_tsc_write);
 	l->generation = BPF_CORE_READ(kvm, arch.cur_tsc_generation);
 	l->generation_ns = BPF_CORE_READ(kvm, arch.cur_tsc_nsec);
 	l->joined = BPF_CORE_READ(vcpu, arch.this_tsc_generation) == l->generation;
-	/* As kvm_track_tsc_matching() does. */
-	l->complete = BPF_CORE_READ(kvm, arch.nr_vcpus_matched_tsc) + 1 ==
-		      BPF_CORE_READ(kvm, online_vcpus.counter);
+	l->since = BPF_CORE_READ(vcpu, arch.last_guest_tsc) > 1;
+	/* As kvm_track_tsc_matching() does; where it keeps the result the count may mean another thing. */
+	if (bpf_core_field_exists(kvm->arch.all_vcpus_matched_tsc))
+		l->complete = BPF_CORE_READ(kvm, arch.all_vcpus_matched_tsc);
+	else
+		l->complete = BPF_CORE_READ(kvm, arch.nr_vcpus_matched_tsc) + 1 ==
+			      BPF_CORE_READ(kvm, online_vcpus.counter);
 }
 
 static __always_inline __u64 vmm_start(struct task_struct *task)
@@ -192,6 +201,13 @@ static __always_inline void tell(enum gate_event_kind kind, const struct gate_vm
 	bpf_ringbuf_submit(e, 0);
 }
 
+/* Has this vCPU run although its TSC was written and nothing decided? Before the gate was put up; or
+ * the kernel did not run the gate, see GATE_COPIES. */
+static __always_inline bool has_slipped(const struct look *l)
+{
+	return l->joined && l->since && l->write <= 1 && l->last_write <= 1 && l->offset != target;
+}
+
 static __always_inline int deny(struct gate_vm *vm, const struct look *l)
 {
 	struct gate_thread_key key = {.kvm = l->kvm, .vcpu = l->vcpu};
@@ -217,6 +233,8 @@ static __always_inline int held(struct gate_vm *vm, const struct look *l)
 			tell(GATE_TIMEOUT, vm, l);
 		return 0;
 	}
+	if (has_slipped(l))
+		vm->slipped = 1;
 	if (now - told > RETELL_NS && __sync_val_compare_and_swap(&vm->told_ns, told, now) == told)
 		tell(GATE_HELD, vm, l);
 	return deny(vm, l);
@@ -229,6 +247,7 @@ static __always_inline int hold(struct gate_vm *vm, const struct look *l)
 	if (__sync_val_compare_and_swap(&vm->state, GATE_OPEN, GATE_CLOSING) == GATE_OPEN) {
 		vm->closing = l->generation;
 		vm->closing_ns = l->generation_ns;
+		vm->slipped = 0;
 		vm->until_ns = now + deadline_ns;
 		vm->told_ns = now;
 		vm->held_ns = now;
@@ -311,16 +330,35 @@ static __always_inline int judge(struct gate_vm *vm, const struct look *l)
 		vm->done = 0;
 	if (!vm->done && !l->joined)
 		return 0;
+	if (mode != GATE_DRAIN && has_slipped(l)) {
+		settle(vm, l);
+		vm->done = 0;
+		tell(GATE_SLIPPED, vm, l);
+		return 0;
+	}
 	if (!vm->done && !l->complete)
 		return join(vm, l);
 	return mode == GATE_DRAIN ? 0 : hold(vm, l);
 }
 
-static __always_inline int kvm_run(struct file *file)
+/* The short way: the VM was let run in the generation that it still is in. */
+static __always_inline bool has_passed(struct kvm_vcpu *vcpu)
+{
+	struct kvm *kvm = BPF_CORE_READ(vcpu, kvm);
+	struct gate_vm *vm = bpf_map_lookup_elem(&vms, &kvm);
+
+	return vm && vm->state == GATE_OPEN &&
+	       vm->passed == BPF_CORE_READ(kvm, arch.cur_tsc_generation) &&
+	       vm->passed_ns == BPF_CORE_READ(kvm, arch.cur_tsc_nsec);
+}
+
+static __always_inline int kvm_run(struct file *file, bool first)
 {
 	struct gate_vm *vm;
 	struct look l;
 
+	if (!first && has_passed(file->private_data))
+		return 0;
 	look_at(file->private_data, &l);
 	vm = bpf_map_lookup_elem(&vms, &l.kvm);
 	/* Not learnt, yet this vCPU has run: it must be old (its entry found no room). */
@@ -339,13 +377,16 @@ static __always_inline int kvm_run(struct file *file)
 		if (vm->state == GATE_CLOSED)
 			return held(vm, &l);
 	}
-	if ((l.offset == target && l.vm_offset == target) || is_settled(vm, &l))
-		return 0;
-	return judge(vm, &l);
+	if ((l.offset != target || l.vm_offset != target) && !is_settled(vm, &l))
+		return judge(vm, &l);
+	if (vm->passed != l.generation || vm->passed_ns != l.generation_ns) {
+		vm->passed_ns = l.generation_ns;
+		vm->passed = l.generation;
+	}
+	return 0;
 }
 
-SEC("fmod_ret/security_file_ioctl")
-int BPF_PROG(gate, struct file *file, unsigned int cmd, unsigned long arg, int ret)
+static __always_inline int gate_ioctl(struct file *file, unsigned int cmd, int ret, bool first)
 {
 	if (cmd != KVM_RUN || ret)
 		return ret;
@@ -353,8 +394,27 @@ int BPF_PROG(gate, struct file *file, unsigned int cmd, unsigned long arg, int r
 		return probe_own(file);
 	if ((__u64)file->f_op != kvm_vcpu_fops)
 		return ret;
-	return kvm_run(file);
+	return kvm_run(file, first);
 }
+
+/* The kernel skips a program that is being run on the same CPU already (prog->active, kernel/bpf/
+ * trampoline.c): by a thread that was preempted in it, and then for as long as that one does not
+ * get on. Threads that are held spin, so that is frequent where the kernel can be preempted. Each
+ * copy is a program of its own: KVM_RUN slips through only past GATE_COPIES such threads. */
+#define GATE(n)                                                                                \
+	SEC("fmod_ret/security_file_ioctl")                                                    \
+	int BPF_PROG(gate##n, struct file *file, unsigned int cmd, unsigned long arg, int ret) \
+	{                                                                                      \
+		return gate_ioctl(file, cmd, ret, n == 1);                                     \
+	}
+GATE(1)
+GATE(2)
+GATE(3)
+GATE(4)
+GATE(5)
+GATE(6)
+GATE(7)
+GATE(8)
 
 /* Visits all open vCPU files. Learning: VMs that have run are settled. Later: marks the entries
  * whose VM still exists. */
@@ -373,6 +433,23 @@ int learn(struct bpf_iter__task_file *ctx)
 		vm->epoch = epoch;
 	else if (mode == GATE_LEARN && l.ran)
 		vm_add(&l, true);
+	return 0;
+}
+
+/* Visits the vCPU files of a process whose threads stand still. */
+SEC("iter/task_file")
+int check(struct bpf_iter__task_file *ctx)
+{
+	struct file *file = ctx->file;
+	struct gate_vm *vm;
+	struct look l;
+
+	if (!file || (__u64)file->f_op != kvm_vcpu_fops)
+		return 0;
+	look_at(file->private_data, &l);
+	vm = bpf_map_lookup_elem(&vms, &l.kvm);
+	if (vm && vm->state == GATE_CLOSED && has_slipped(&l))
+		vm->slipped = 1;
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <linux/types.h>
 
 #define GATE_STACK_DEPTH 32
+#define GATE_COPIES	 8
 
 enum gate_mode {
 	GATE_LEARN,  /* every VM that runs is old: remember its generation, hold nothing */
@@ -17,6 +18,7 @@ enum gate_event_kind {
 	GATE_RESTORED, /* its generation comes from saved state (or its VMM's own attribute): left */
 	GATE_PARTIAL,  /* only some of its vCPUs got a new TSC: left */
 	GATE_TIMEOUT,  /* the deadline opened it */
+	GATE_SLIPPED,  /* a vCPU ran before it could be held: left */
 };
 
 struct gate_event {
@@ -54,14 +56,16 @@ struct gate_vm {
 	__u64 settled, settled_ns;
 	__u64 closing, closing_ns; /* generation for which it was closed */
 	__u64 held_ns, until_ns, told_ns;
-	__u64 joining_ns; /* begin of a generation that not all vCPUs have joined yet */
+	__u64 passed, passed_ns; /* generation in which it was let run last */
+	__u64 joining_ns;	 /* begin of a generation that not all vCPUs have joined yet */
 	__u64 start_ns;
 	__u64 denied;
 	__u32 tgid;
-	__u32 state;  /* enum gate_state */
-	__u32 wanted; /* enum gate_wanted */
-	__u32 epoch;  /* last sweep that saw it */
-	__u32 done;   /* the last decision was GATE_DONE, and no other TSC was restored since */
+	__u32 state;   /* enum gate_state */
+	__u32 wanted;  /* enum gate_wanted */
+	__u32 epoch;   /* last sweep that saw it */
+	__u32 done;    /* the last decision was GATE_DONE, and no other TSC was restored since */
+	__u32 slipped; /* while it is held: a vCPU has run nevertheless */
 	__u32 left; /* the last decision was GATE_LEAVE: putting back may have made a generation */
 };
 
