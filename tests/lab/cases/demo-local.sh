@@ -3,7 +3,7 @@
 # The demo on a machine whose own KVM keeps TSC offsets: that is the emulated host.
 # One CPU: with more, QEMU 7.2 may run an old translation of kernel text that is being patched (README).
 # lab: cpus=1
-# lab: timeout=400
+# lab: timeout=600
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
 need_onetsc

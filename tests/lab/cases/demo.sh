@@ -5,7 +5,7 @@
 # leaves in $LAB_OUT: zero.txt, tsc.txt, demo.onetsc.
 # One CPU: with more, QEMU 7.2 may run an old translation of kernel text that is being patched (README).
 # lab: cpus=1
-# lab: timeout=170
+# lab: timeout=600
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
 need_onetsc

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # The emulated host is a usable KVM host.
-# lab: timeout=60
+# lab: timeout=600
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A VM that starts while recording, under zero: found, its agent recorded as soon as it answers, offsets
 # 0 to the end, order proved without any translation.
-# lab: timeout=400
+# lab: timeout=600
 # shellcheck disable=SC2016
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"

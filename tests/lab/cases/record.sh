@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A two-vCPU guest under load is recorded with its offset as it is: the files open in stock tools, and
 # every guest event lies inside its vCPU's entry/exit window.
-# lab: timeout=400
+# lab: timeout=600
 # shellcheck disable=SC2016
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"

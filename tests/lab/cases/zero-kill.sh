@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # onetsc zero is killed at 20 random moments while VMs start or are reset. Every VM runs on and
 # answers, no thread stays stopped, no BPF program stays, and the next run cleans up.
-# lab: timeout=280
+# lab: timeout=600
 # shellcheck disable=SC2016,SC2119,SC2317 # texts for eval, functions called by name
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What onetsc zero holds, what it leaves alone, and what it says: with a VMM that starts at once.
-# lab: timeout=150
+# lab: timeout=600
 # shellcheck disable=SC2016,SC2119,SC2317 # texts for eval, functions called by name
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What onetsc zero refuses: one clear sentence, the exit status, and nothing changed.
-# lab: timeout=150
+# lab: timeout=600
 # shellcheck disable=SC2016,SC2119,SC2317 # texts for eval, functions called by name
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"

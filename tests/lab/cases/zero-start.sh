@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Linux guests under QEMU read the host's TSC: after start, reset and reboot, with a plugged vCPU, two
 # at once. Without zero the same test fails.
-# lab: timeout=240
+# lab: timeout=600
 # lab: mem=3584
 # shellcheck disable=SC2016,SC2119,SC2317 # texts for eval, functions called by name
 # shellcheck source=tests/lab/lib.sh
