@@ -28,7 +28,7 @@ for i in $(seq "$rounds"); do
 	sleep "$(printf '%d.%03d' $((ms / 1000)) $((ms % 1000)))"
 	kill -KILL $record
 	wait $record 2>/dev/null
-	diag "round $i: killed after $ms ms: $(cd "k$i.onetsc" 2>/dev/null && ls | tr '\n' ' ')"
+	diag "round $i: killed after $ms ms: $(find "k$i.onetsc" -name '*.head' -printf '%f ' 2>/dev/null)"
 	ok "round $i: the VM answers" guest_run vm 'echo' 20
 	ok "round $i: no thread of it is stopped" no_thread_stopped
 	[ -e "k$i.onetsc/host.dat.head" ] || continue
