@@ -10,7 +10,7 @@
 /* libtraceevent trusts lengths and offsets inside records (16 bits each, and strings up to a NUL
  * somewhere behind them). It therefore gets a copy with this much zeroed room behind it. */
 #define RECORD_MAX (1u << 20)
-#define ROOM	   (256u << 10)
+#define ROOM	   (4u << 20)
 
 struct eventtext {
 	const struct input *in;
@@ -84,7 +84,7 @@ const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *r
 				    .data = t->copy};
 
 	if (!ev->kind->format || ev->size > RECORD_MAX)
-		return dump(t, ev, ret_n);
+		return eventtext_raw(t, ev, ret_n);
 	if (!t->teps[ev->machine])
 		t->teps[ev->machine] = source_tep(t->in->machines.v[ev->machine].source);
 	memcpy(t->copy, ev->data, ev->size);

@@ -60,7 +60,8 @@ struct dat {
 	uint8_t compression; /* enum dat_compression */
 	bool told_cut;
 	struct tep_handle *tep;
-	bool texts_loaded;		       /* symbols and printk formats are in tep */
+	bool texts_loaded; /* symbols and printk formats are in tep */
+	struct tep_plugin_list *plugins;
 	uint64_t section_at[DAT_CMDLINES + 1]; /* v7: file offset of each section, 0 none */
 	struct dat_in kallsyms, printk;	       /* v6 */
 	struct ARRAY(struct dat_lane) lanes;

@@ -147,6 +147,8 @@ static void dat_free(struct source *s)
 	array_free(&d->fact_lanes);
 	free((char *)d->s.facts.uname);
 	free((char *)d->s.facts.clock);
+	if (d->plugins)
+		tep_unload_plugins(d->plugins, d->tep);
 	tep_free(d->tep);
 	free(d);
 }

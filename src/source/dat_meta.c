@@ -7,8 +7,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "source/dat_format.h"
 
-#define TEXT_MAX (256u << 20) /* kallsyms of a large kernel has 20 MB */
+#define PRINTK_MAX 1024
+#define TEXT_MAX   (256u << 20) /* kallsyms of a large kernel has 20 MB */
 
 /* u64 length and as many bytes, behind a name. */
 static int take_named(struct dat_in *in, const char *name, const void **ret, uint64_t *ret_n)
@@ -41,10 +43,21 @@ int dat_meta_header(struct dat *d, struct dat_in *in)
 	return take_named(in, "header_event", &p, &n);
 }
 
+/* Only the fields: its text is then what report --raw shows. */
+static int parse_fields(struct dat *d, const char *text, size_t n, const char *system)
+{
+	_cleanup_strbuf_ struct strbuf b = {0};
+
+	strbuf_add(&b, text, n);
+	strbuf_puts(&b, "print fmt: \"\"\n");
+	return b.failed ? -ENOMEM : tep_parse_event(d->tep, b.s, b.n, system);
+}
+
 static int take_format(struct dat *d, struct dat_in *in, const char *system)
 {
 	uint64_t at, n;
 	const void *p;
+	size_t fmt;
 	int r;
 
 	if (!dat_in_u64(in, &n))
@@ -53,7 +66,16 @@ static int take_format(struct dat *d, struct dat_in *in, const char *system)
 	p = dat_in_take(in, n);
 	if (!p)
 		return -ENODATA;
-	r = tep_parse_event(d->tep, p, n, system);
+	switch (format_check(p, n, &fmt)) {
+	case FORMAT_SANE:
+		r = tep_parse_event(d->tep, p, n, system);
+		break;
+	case FORMAT_FIELDS:
+		r = parse_fields(d, p, fmt, system);
+		break;
+	default:
+		r = -EBADMSG;
+	}
 	if (r)
 		log_debug("\"%s\": byte %llu: format of an event of \"%s\" not understood (%d)",
 			  d->maps.v[0]->path, (unsigned long long)at, system, r);
@@ -125,6 +147,24 @@ int dat_meta_cmdlines(struct dat *d, struct dat_in *in)
 	return 0;
 }
 
+/* A format of trace_printk() comes with an address in front. */
+static void drop_insane_lines(char *text)
+{
+	char *to = text;
+
+	for (char *line = text; *line;) {
+		size_t n = strcspn(line, "\n");
+
+		n += line[n] == '\n';
+		if (n < PRINTK_MAX && strstr(line, " : ") && format_string_is_sane(line, n)) {
+			memmove(to, line, n);
+			to += n;
+		}
+		line += n;
+	}
+	*to = 0;
+}
+
 /* u32 length and text, handed to tep as a string. */
 static void take_text(struct dat *d, struct dat_in *in,
 		      int (*parse)(struct tep_handle *tep, const char *text))
@@ -137,8 +177,11 @@ static void take_text(struct dat *d, struct dat_in *in,
 		return;
 	p = dat_in_take(in, n);
 	copy = p ? strndup(p, n) : NULL;
-	if (copy)
-		parse(d->tep, copy);
+	if (!copy)
+		return;
+	if (parse == tep_parse_printk_formats)
+		drop_insane_lines(copy);
+	parse(d->tep, copy);
 }
 
 void dat_meta_texts(struct dat *d)
@@ -157,5 +200,5 @@ void dat_meta_texts(struct dat *d)
 		take_text(d, &s.in, i ? tep_parse_printk_formats : tep_parse_kallsyms);
 		dat_section_close(&s);
 	}
-	tep_load_plugins(d->tep);
+	d->plugins = tep_load_plugins(d->tep);
 }

@@ -13,6 +13,11 @@ static const struct source_ops *const formats[] = {
 	NULL,
 };
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) /* clang's way to say so */
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
 #ifdef __SANITIZE_ADDRESS__
 /* libtraceevent 1.7.1 loses a few bytes in each format with a cast (process_arg_token()). */
 const char *__lsan_default_suppressions(void);
