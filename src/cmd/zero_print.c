@@ -126,12 +126,19 @@ static void on_guest_write(struct printer *p, const struct gate_write *w, struct
 {
 	const struct zero_options *o = p->config.options;
 
-	if (w->previous || !w->next || name->guest_writes++)
+	if (w->previous || !w->next)
 		return;
-	if (!o->rezero)
+	/* Without symbols it may be KVM itself, after the host was suspended. */
+	if (o->rezero && p->ksyms) {
+		p->config.on_guest_write(p->config.ctx, name->pid, name->start_ns);
+		return;
+	}
+	if (!name->guest_writes++)
 		log_warn("%s (pid %d): the guest wrote its TSC itself and now is %" PRId64
-			 " ticks off; left alone (--rezero would undo it)",
-			 name->name, name->pid, (int64_t)w->next);
+			 " ticks off; left alone (%s)",
+			 name->name, name->pid, (int64_t)w->next,
+			 o->rezero ? "without kernel symbols --rezero cannot tell it from KVM"
+				   : "--rezero would undo it");
 }
 
 void printer_on_write(void *printer, const struct gate_write *w)
@@ -149,8 +156,6 @@ void printer_on_write(void *printer, const struct gate_write *w)
 	if (kind != WRITE_GUEST)
 		return;
 	on_guest_write(p, w, name);
-	if (!w->previous && w->next && p->config.on_guest_write)
-		p->config.on_guest_write(p->config.ctx, name->pid, name->start_ns);
 }
 
 /* --- one VM handled ------------------------------------------------------ */

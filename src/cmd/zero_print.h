@@ -30,8 +30,8 @@ struct zero_report {
 
 struct printer;
 
-/* on_guest_write is called in the printer's thread for each write by the guest itself to a VM that
- * was at offset 0; may be NULL. on_closed: stdout is gone. */
+/* on_guest_write is called with --rezero, in the printer's thread, for each write by the guest itself
+ * to a VM that was at offset 0. on_closed: stdout is gone. */
 struct printer_config {
 	const struct zero_options *options;
 	void (*on_guest_write)(void *ctx, pid_t pid, uint64_t start_ns);
