@@ -13,6 +13,7 @@ echo 1 >"$T/instances/track/events/kvm/kvm_track_tsc/enable"
 masterclock() { # that of the last update
 	sed -n 's/.*kvm_update_master_clock: masterclock \([01]\) .*/\1/p' "$T/instances/track/trace" | tail -n 1
 }
+# shellcheck disable=SC2317 # wait_for calls it
 offsets_are_0() { [ "$(vm_offsets vm)" = $'0 0\n1 0' ]; }
 
 not_ok 'this user may not trace' as_lab "$ONETSC" zero
@@ -38,14 +39,10 @@ stamp 'reset'
 ok 'both offsets are 0 after system_reset' wait_for 5 offsets_are_0
 diag "$(vm_offsets vm)"
 for i in 0 1; do
-	like "$(tsc_check vm $i)" ' inside=1000 ' "vCPU $i reads the host's TSC after system_reset"
+	like "$(tsc_check vm $i 0 200)" ' inside=200 ' "vCPU $i reads the host's TSC after system_reset"
 done
 is "$(masterclock)" 1 'the masterclock is on after system_reset'
 
-guest_run vm 'echo b >/proc/sysrq-trigger' 2 >/dev/null
-sleep 1
-ok 'the guest boots a third time' guest_wait vm
-ok 'both offsets are 0 after a reboot of the guest' wait_for 5 offsets_are_0
 guest_plug_cpu vm
 ok 'a hot-plugged vCPU has offset 0 too' wait_for 10 sh -c \
 	"[ \"\$(cat /sys/kernel/debug/kvm/$(vm_pid vm)-*/vcpu*/tsc-offset | sort | uniq -c | tr -s ' ')\" = ' 3 0' ]"
