@@ -13,20 +13,23 @@ cd /tmp || exit
 zero=$!
 ok 'zero watches' wait_for 20 grep -q . "$LAB_OUT/zero.err"
 sleep 1
-"$ONETSC" record -v -o s.onetsc --guest-event 'raw_syscalls:*' 2>"$LAB_OUT/record.err" &
+"$ONETSC" record -v -o s.onetsc --guest-event 'raw_syscalls:*' -b 32M 2>"$LAB_OUT/record.err" &
 record=$!
 ok 'recording runs without a VM' wait_for 30 test -e s.onetsc/host.dat.head
 GUEST_AGENT=1
 guest_start vm
 ok 'the guest boots' guest_wait vm
 ok 'its agent is recorded' wait_for 60 test -e s.onetsc/guest-vm.dat.head
-guest_run vm 'while :; do ls /proc /sys/module; done >/dev/null 2>&1 &' >/dev/null
-ok 'it has events' wait_for 120 sh -c '[ "$(cat s.onetsc/guest-vm.dat.cpu* | wc -c)" -gt 600000 ]'
+guest_run vm 'for i in 1 2 3; do while :; do ls /proc /sys /bin; done >/dev/null 2>&1 & done
+  while :; do dd if=/dev/vda of=/dev/null bs=64k count=64 iflag=direct; done >/dev/null 2>&1 &' >/dev/null
+ok 'it has events' wait_for 150 sh -c '[ "$(cat s.onetsc/guest-vm.dat.cpu* | wc -c)" -gt 2800000 ]'
 kill -INT $record
 wait $record
 is $? 0 'Ctrl-C ends the recording'
 diag "$(cat "$LAB_OUT/record.err")"
 cp -r s.onetsc "$LAB_OUT/"
+events=$(sed -n 's/.*guest-vm.dat *\([0-9]*\) events.*/\1/p' "$LAB_OUT/record.err")
+ok 'at least 50,000 guest events' test "$events" -ge 50000
 is "$(jq -r '[.machines[1].vcpus[] | .start_offset, .end_offset] | unique | .[]' s.onetsc/session.json)" 0 'all offsets were 0'
 is "$(jq -c '[.machines[1].vcpus[].guest_cpu]' s.onetsc/session.json)" '[0,1]' 'the vCPU map is known'
 check=$("$ONETSC" check s.onetsc 2>&1)
