@@ -190,14 +190,22 @@ static int end(struct fit *f)
 	return r;
 }
 
-/* Host ticks of record index in a way. */
-static struct tsc_range way_at(const struct fit *f, const struct way *w, size_t index)
+/* The part of a way that record index belongs to. */
+static const struct part *part_at(const struct way *w, size_t index)
 {
 	const struct part *p = w->parts;
-	uint64_t d;
 
 	while (p + 1 < w->parts + w->n_parts && p[1].first <= index)
 		p++;
+	return p;
+}
+
+/* Host ticks of record index in a way. */
+static struct tsc_range way_at(const struct fit *f, const struct way *w, size_t index)
+{
+	const struct part *p = part_at(w, index);
+	uint64_t d;
+
 	d = p->delta + align_inverse(f->c, p->epoch, f->run->raw.v[index]).lo -
 	    align_inverse(f->c, p->epoch, f->run->raw.v[p->first]).lo;
 	return (struct tsc_range){w->places.v[0].lo + d, w->places.v[w->places.n - 1].hi + d};
@@ -206,7 +214,8 @@ static struct tsc_range way_at(const struct fit *f, const struct way *w, size_t 
 /* A segment from record index on that covers all ways. */
 static int emit(const struct fit *f, size_t index, struct align_plan *plan)
 {
-	size_t epoch = way_epoch(&f->ways[0]);
+	/* not a later one: there the stamp may lie before the host's tick 0 */
+	size_t epoch = part_at(&f->ways[0], index)->epoch;
 	struct tsc_range shown = align_inverse(f->c, epoch, f->run->raw.v[index]);
 	struct tsc_range all = way_at(f, &f->ways[0], index);
 
