@@ -216,8 +216,9 @@ static void bad_lines(void **state)
 /* The last line may lack digits of a number; one that lacks text only is an event. */
 static void cut_file(void **state)
 {
-	_cleanup_source_ struct source *s = open_log("10 a\n123 cpu1", ""), *whole = NULL;
+	_cleanup_source_ struct source *cut = open_log("10 a\n123 cpu1", ""), *whole = NULL;
 
+	assert_non_null(cut);
 	says(":2: the file ends inside this line: \"123 cpu1\"");
 	whole = open_log("10 a\n123 cpu1 x", "");
 	assert_string_equal(said(), "");

@@ -17,6 +17,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#include "gate_kernel.h"
 #include "gate_shared.h"
 
 #define KVM_RUN	  0xae80
@@ -25,53 +26,6 @@
 #define RETELL_NS 100000000ull
 #define JOIN_NS	  20000000ull
 #define MAX_VMS	  4096
-#define CO_RE	  __attribute__((preserve_access_index))
-
-struct pid;
-struct kvm_arch {
-	__u64 last_tsc_write; /* dropped by a KVM series of July 2026: cur_tsc_write is it then */
-	bool all_vcpus_matched_tsc; /* added by the same */
-	__u64 cur_tsc_nsec, cur_tsc_write, cur_tsc_offset, cur_tsc_generation;
-	int nr_vcpus_matched_tsc;
-} CO_RE;
-struct count {
-	int counter;
-} CO_RE;
-struct kvm {
-	struct count online_vcpus; /* atomic_t */
-	struct kvm_arch arch;
-} CO_RE;
-struct kvm_vcpu_arch {
-	__u64 l1_tsc_offset, this_tsc_generation;
-	__u64 last_guest_tsc;
-	bool tsc_always_catchup;
-} CO_RE;
-struct kvm_vcpu {
-	struct kvm *kvm;
-	int vcpu_id;
-	struct pid *pid; /* of its last KVM_RUN; NULL: it never ran */
-	struct kvm_vcpu_arch arch;
-} CO_RE;
-struct file_operations;
-struct file {
-	const struct file_operations *f_op;
-	void *private_data;
-} CO_RE;
-struct task_struct {
-	struct task_struct *group_leader;
-	__u64 start_boottime;
-	int tgid;
-} CO_RE;
-struct pt_regs {
-	unsigned long si, orig_ax;
-} CO_RE;
-struct bpf_iter_meta;
-struct bpf_iter__task_file {
-	struct bpf_iter_meta *meta;
-	struct task_struct *task;
-	__u32 fd;
-	struct file *file;
-} CO_RE;
 
 char LICENSE[] SEC("license") = "GPL";
 
