@@ -50,7 +50,7 @@ static bool steps_on(const struct tiny *t, int vm, int vcpu)
 {
 	uint32_t before = vcpu_of(t, vm, vcpu)->steps;
 
-	for (int i = 0; i < 10000; i++) {
+	for (int i = 0; i < 60000; i++) {
 		if (vcpu_of(t, vm, vcpu)->steps - before > 100)
 			return true;
 		nap_ms(1);
@@ -77,7 +77,7 @@ static struct tiny tiny_start(const char *modes)
 		_exit(127);
 	}
 	close(fd);
-	for (int i = 0; i < 10000 && !vcpu_of(&t, last, 0)->ready; i++)
+	for (int i = 0; i < 60000 && !vcpu_of(&t, last, 0)->ready; i++)
 		nap_ms(1);
 	assert_true(vcpu_of(&t, last, 0)->ready);
 	return t;

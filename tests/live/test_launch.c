@@ -212,7 +212,7 @@ static void other_endings(void **state)
 	status = trace("&sx3", &traced, &why, &t);
 	assert_int_equal(WEXITSTATUS(status), 5);
 	assert_true(traced.zeroed);
-	for (int i = 0; i < 10000 && t.vcpu[0].steps < 1000; i++)
+	for (int i = 0; i < 60000 && t.vcpu[0].steps < 1000; i++)
 		usleep(1000);
 	assert_true(t.vcpu[0].steps >= 1000);
 	tiny_free(&t);

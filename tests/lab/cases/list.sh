@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # onetsc list against what QEMU, /proc and debugfs say.
-# lab: timeout=200
+# lab: timeout=600
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
 need_onetsc
@@ -42,7 +42,7 @@ like "$(cat "$LAB_OUT/lab.err")" 'debugfs is for root' 'why offsets are unknown 
 unlike "$mine" ' -[0-9]{6,}' 'no offset is made up'
 
 guest_plug_cpu two
-ok 'a hot-plugged vCPU appears' wait_for 10 sh -c "'$ONETSC' list two --json | jq -e '.vms[0].vcpus | length == 2'"
+ok 'a hot-plugged vCPU appears' wait_for 50 sh -c "'$ONETSC' list two --json | jq -e '.vms[0].vcpus | length == 2'"
 umount /sys/kernel/debug/tracing 2>/dev/null
 umount /sys/kernel/debug
 like "$("$ONETSC" list 2>&1)" 'mount -t debugfs' 'without debugfs: said what to do'

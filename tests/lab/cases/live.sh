@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Those live tests that use KVM, on a host whose TSC offsets are real: set, read back, undone.
-# lab: timeout=200
+# lab: timeout=600
 # lab: bring=tests/live/live_kvm tests/live/live_launch tests/live/tinyvm tests/live/tinyvm_static
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
@@ -11,7 +11,7 @@ cd /opt/onetsc || exit
 export ONETSC_TINYVM=$PWD/tinyvm ONETSC_TINYVM_STATIC=$PWD/tinyvm_static
 export ONETSC_TEST_SHIM=$PWD/libonetsc-shim.so CMOCKA_MESSAGE_OUTPUT=TAP
 for t in kvm launch; do
-	ok "live-$t" sh -c "timeout 120 ./live_$t >'$LAB_OUT/$t.tap' 2>&1"
+	ok "live-$t" sh -c "timeout 400 ./live_$t >'$LAB_OUT/$t.tap' 2>&1"
 	while read -r line; do diag "$line"; done <"$LAB_OUT/$t.tap"
 	stamp "$t"
 done
