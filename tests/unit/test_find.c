@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vm/facts.h"
 #include "vm/kinds.h"
 #include "vm/proc.h"
 #include "vm/vm.h"
@@ -382,15 +384,32 @@ static void real_proc(void **state)
 	assert_int_equal(proc_stat_read(NULL, 1 << 30, 0, &s), -ESRCH);
 }
 
+static void preemption(void **state)
+{
+	struct utsname u;
+	bool can;
+
+	assert_int_equal(uname(&u), 0);
+	can = strstr(u.version, "PREEMPT");
+	assert_int_equal(facts_preemptible(&roots), can); /* unknown counts as yes */
+	put("debugfs/sched/preempt", "none voluntary (full)\n");
+	assert_int_equal(facts_preemptible(&roots), can);
+	put("debugfs/sched/preempt", "full (lazy)\n");
+	assert_int_equal(facts_preemptible(&roots), can);
+	put("debugfs/sched/preempt", "none (voluntary) full\n");
+	assert_false(facts_preemptible(&roots));
+	put("debugfs/sched/preempt", "(none) voluntary full\n");
+	assert_false(facts_preemptible(&roots));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(qemu_with_debugfs),   TEST(without_debugfs),
-		TEST(created_by_a_thread), TEST(two_vms_in_one),
-		TEST(refreshes),	   TEST(broken_trees),
-		cmocka_unit_test(kinds),   cmocka_unit_test(real_proc),
+		TEST(qemu_with_debugfs), TEST(without_debugfs),	  TEST(created_by_a_thread),
+		TEST(two_vms_in_one),	 TEST(refreshes),	  TEST(broken_trees),
+		TEST(preemption),	 cmocka_unit_test(kinds), cmocka_unit_test(real_proc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
