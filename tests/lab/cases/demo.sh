@@ -52,7 +52,7 @@ step "guest RDTSC read between two host RDTSC: $(awk -F'[= ]' '/^cpu=/ { n += $4
 now 'recording the guest and the host'
 "$ONETSC" record --vm demo --preset block -o /tmp/demo.onetsc >"$LAB_OUT/record.txt" 2>&1 &
 record=$!
-wait_for 30 test -e /tmp/demo.onetsc/session.json
+wait_for 150 grep -q 'the agent records' "$LAB_OUT/record.txt"
 guest_run demo "$work" 60 >"$LAB_OUT/work.txt" 2>&1
 is $? 0 'the work was done'
 kill -INT $record
