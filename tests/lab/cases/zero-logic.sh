@@ -91,7 +91,7 @@ is "$(jq -r 'select(.event == "vm") | "\(.pid) \(.outcome)"' "$ZERO_OUT" | sort 
 stamp '--vm done'
 
 # Nobody answers: the deadline lets the VM run.
-zero_start --deadline 300ms
+zero_start --deadline 5s
 kill -STOP "$zero_pid"
 tiny_start late
 none_inside late 10 'with zero stopped a VM runs unchanged after the deadline'
