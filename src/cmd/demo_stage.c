@@ -22,7 +22,7 @@ struct stage {
 	FILE *log;
 	bool cancelled;
 	time_t begin;
-	char line[512], at[400], trouble[400];
+	char line[512], at[400], last[400], trouble[400];
 	size_t n;
 };
 
@@ -111,6 +111,8 @@ static void take_line(struct stage *s)
 	if (s->log)
 		fprintf(s->log, "%s\n", s->line);
 	text_escape(text, sizeof(text), s->line);
+	if (*text)
+		snprintf(s->last, sizeof(s->last), "%s", text);
 	if (!strncmp(text, "# step: ", 8))
 		log_info("%3u s  %s", seconds(s), text + 8);
 	else if (!strncmp(text, "# lab: ", 7) || !strncmp(text, "# now: ", 7))
@@ -189,6 +191,9 @@ int demo_stage_run(const char *scripts, const char *onetsc, bool here, const cha
 		return log_err_r(-ECANCELED, "the demo was stopped; nothing of it is left running");
 	if (!WIFEXITED(status) || WEXITSTATUS(status))
 		return log_err_r(-EIO, "the demo's machine failed: %s; all it said is in %s",
-				 *s.trouble ? s.trouble : "no reason given", log_name);
+				 *s.trouble ? s.trouble
+				 : *s.last  ? s.last
+					    : "it said nothing",
+				 log_name);
 	return 0;
 }
