@@ -4,7 +4,7 @@
 # an agent on a Unix socket. Usage: record.sh ONETSC; needs root and tracefs.
 # shellcheck disable=SC2317
 set -u
-onetsc=$1
+onetsc=$(realpath "$1") || exit 2
 T=/sys/kernel/tracing
 n=0 failed=0
 work=$(mktemp -d)
