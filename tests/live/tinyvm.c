@@ -130,9 +130,10 @@ int main(int argc, char **argv)
 	if (*mode == '&') {
 		mode++;
 		if (fork())
-			return 5;
+			return 5; /* its death must not take the one in the background along */
+	} else {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 	}
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
 	if (kvm < 0)
 		return 77;
