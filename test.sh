@@ -62,9 +62,7 @@ for s in "${suites[@]}"; do
   say "suite $s"
   case $s in
   check)
-    if tools/check; then echo "1 0 0"; else echo "0 1 0"; fi >>"$results.check"
-    cat "$results.check" >>"$results"
-    rm -f "$results.check"
+    if tools/check; then echo '1 0 0' >>"$results"; else echo '0 1 0' >>"$results"; fi
     ;;
   unit | golden | truth | live) run_meson build "$s" ;;
   fuzz)
