@@ -51,21 +51,6 @@ static void listing_free(struct listing *l)
 	free(l->shown);
 }
 
-/* 0 unknown. */
-static uint64_t guest_khz(const struct listing *l, const struct vm *vm)
-{
-	const struct vcpu *v = vm->vcpus.v;
-
-	if (vm->vcpus.n && v->has_offset && l->kvm.tsc_khz)
-		return (uint64_t)(((unsigned __int128)l->kvm.tsc_khz * v->ratio) >> v->frac);
-	return vm->guest_khz;
-}
-
-static bool is_unscaled(const struct vcpu *v)
-{
-	return v->ratio == 1ull << v->frac;
-}
-
 /* --- JSON --- */
 
 /* "key":number, or null */
@@ -113,7 +98,8 @@ static void put_vm(struct strbuf *b, const struct listing *l, const struct vm *v
 	put_text(b, "vmm", vm->vmm->name);
 	put_text(b, "exe", vm->exe);
 	put_number(b, "vsock_cid", vm->vsock_cid >= 0, vm->vsock_cid);
-	put_number(b, "guest_khz", guest_khz(l, vm), (int64_t)guest_khz(l, vm));
+	put_number(b, "guest_khz", vm_guest_khz(vm, l->kvm.tsc_khz),
+		   (int64_t)vm_guest_khz(vm, l->kvm.tsc_khz));
 	put_text(b, "masterclock", NULL);
 	strbuf_puts(b, "\"vcpus\":[");
 	array_for_each(v, &vm->vcpus) {
@@ -160,7 +146,7 @@ static void add_vcpu(struct strbuf *b, const struct vcpu *v)
 {
 	char tid[24], cpu[24], offset[24], ratio[32] = "?";
 
-	if (v->has_offset && is_unscaled(v))
+	if (v->has_offset && !vcpu_is_scaled(v))
 		snprintf(ratio, sizeof(ratio), "1");
 	else if (v->has_offset)
 		snprintf(ratio, sizeof(ratio), "%" PRIu64 "/2^%u", v->ratio, v->frac);
@@ -174,7 +160,7 @@ static void add_vcpu(struct strbuf *b, const struct vcpu *v)
 static void add_vm(struct strbuf *b, const struct listing *l, const struct vm *vm)
 {
 	char name[128], khz[24], cid[24];
-	uint64_t guest = guest_khz(l, vm);
+	uint64_t guest = vm_guest_khz(vm, l->kvm.tsc_khz);
 
 	strbuf_printf(b, "%-15s  %7d  %-16s  %5zu  %10s  %9s  %s\n",
 		      text_escape(name, sizeof(name), vm->name), vm->pid, vm->vmm->name,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cmd/zero_job.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -39,24 +38,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
-/* Number of VMs that the process has open. */
-static unsigned count_vms(pid_t pid)
-{
-	char path[64], link[64];
-	struct dirent *d;
-	unsigned n = 0;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	_cleanup_dir_ DIR *dir = opendir(path);
-	while (dir && (d = readdir(dir))) {
-		ssize_t len = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
-
-		link[len < 0 ? 0 : len] = 0;
-		n += !strcmp(link, "anon_inode:kvm-vm");
-	}
-	return n;
 }
 
 /* vCPU threads that spin at the gate are in no system call: the gate knows them. */
@@ -98,7 +79,7 @@ static int zero_vm(struct job *j, struct vm *vm, struct zero_report *r)
 		r->outcome = ZERO_CATCHUP;
 		return 0;
 	}
-	if (count_vms(vm->pid) > 1) {
+	if (vm_count_fds(NULL, vm->pid) > 1) {
 		r->outcome = ZERO_FOREIGN;
 		return 0;
 	}

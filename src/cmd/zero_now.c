@@ -32,52 +32,23 @@ int zero_find(const char *which, struct vms *vms, const struct vm **ret)
 			 vms->n);
 }
 
-static bool all_zero(const struct vm *vm)
-{
-	array_for_each(v, &vm->vcpus)
-		if (!v->has_offset || v->offset)
-			return false;
-	return vm->vcpus.n > 0;
-}
-
-static bool never_ran(const struct vm *vm)
-{
-	array_for_each(v, &vm->vcpus)
-		if (v->has_run)
-			return false;
-	return vm->vcpus.n > 0;
-}
-
-/* Guests stand a step forward (as after a suspend), not one back: time would stop for as long. */
-static bool steps_forward(const struct vm *vm)
-{
-	array_for_each(v, &vm->vcpus)
-		if (!v->has_offset || v->offset > 0)
-			return false;
-	return true;
-}
-
 /* May this running VM be changed? */
 static bool may_change(const struct zero_options *o, const struct vm *vm, const char *name)
 {
-	if (never_ran(vm))
-		return true;
-	if (!o->force_live) {
+	enum offset_refusal refusal = judge_now(vm, o->force_live);
+
+	if (refusal == OFFSET_RUNNING)
 		log_err("%s (pid %d) runs: its clock would jump by %" PRId64
 			" ticks at once. Nothing was changed. \"onetsc record\" merges it exactly as it "
 			"is; \"onetsc zero --vm %s --at-reset\" zeroes it when it reboots; --force-live "
 			"lets the clock of a guest on kvm-clock jump",
 			name, vm->pid, vm->vcpus.n ? -vm->vcpus.v[0].offset : 0, name);
-		return false;
-	}
-	if (!steps_forward(vm)) {
+	if (refusal == OFFSET_BACKWARD)
 		log_err("%s (pid %d): the TSC would step back (or its offset cannot be read) and the "
 			"guest's time stand still meanwhile. Nothing was changed. \"onetsc record\" "
 			"merges it exactly as it is",
 			name, vm->pid);
-		return false;
-	}
-	return true;
+	return refusal == OFFSET_OK;
 }
 
 static void print_done(const struct zero_options *o, const struct vm *vm, const char *name,
@@ -107,7 +78,7 @@ static bool has_not_run(void *ctx)
 
 	if (!vm_find_process(NULL, vm->pid, &vms))
 		array_for_each(v, &vms)
-			yes |= v->vm_fd == vm->vm_fd && never_ran(v);
+			yes |= v->vm_fd == vm->vm_fd && judge_never_ran(v);
 	vms_free(&vms);
 	return yes;
 }
@@ -150,7 +121,7 @@ int zero_now(const struct zero_options *o)
 	if (zero_find(o->vms.v[0], &vms, &vm))
 		return EXIT_FAILED;
 	text_escape(name, sizeof(name), vm->name);
-	if (all_zero(vm)) {
+	if (judge_at_zero(vm)) {
 		log_info("%s (pid %d) is at offset 0 already", name, vm->pid);
 		return EXIT_OK;
 	}

@@ -174,10 +174,9 @@ static const char *reason(const struct zero_report *r)
 	case ZERO_REFUSED:
 		return offset_refusal_text(r->refusal);
 	case ZERO_CATCHUP:
-		return "its vCPUs are asked to run faster than this CPU, so KVM rewrites the offset at "
-		       "each exit; onetsc record translates it";
+		return offset_refusal_text(OFFSET_CATCHUP);
 	case ZERO_FOREIGN:
-		return "its process runs several VMs";
+		return offset_refusal_text(OFFSET_MANY_VMS);
 	case ZERO_RESTORED:
 		return "it goes on from a saved state (loadvm, migration or snapshot), so its clock would "
 		       "jump; onetsc record translates it exactly";

@@ -52,6 +52,14 @@ int facts_kvm(struct kvm_probe *ret)
 	return probe_error;
 }
 
+void facts_judge_host(const struct vm_roots *roots, struct judge_host *ret)
+{
+	*ret = (struct judge_host){0};
+	if (facts_clocksource(roots, ret->clocksource, sizeof(ret->clocksource)))
+		ret->clocksource[0] = 0;
+	ret->kvm_error = facts_kvm(&ret->kvm);
+}
+
 bool facts_realtime(const struct vm_roots *roots)
 {
 	char path[PATH_MAX], text[16];

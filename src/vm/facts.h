@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "vm/judge.h"
 #include "vm/kvm_probe.h"
 #include "vm/vm.h"
 
@@ -11,6 +12,8 @@
 must_check int facts_clocksource(const struct vm_roots *roots, char *buf, size_t n);
 /* kvm_probe_run(), once per process; later calls give the same answer. Any thread. */
 must_check int facts_kvm(struct kvm_probe *ret);
+/* Both of these. */
+void facts_judge_host(const struct vm_roots *roots, struct judge_host *ret);
 /* PREEMPT_RT kernel? (/sys/kernel/realtime, else uname) */
 bool facts_realtime(const struct vm_roots *roots);
 /* Can a thread be preempted while it is in the kernel? Yes, where it cannot be told. */

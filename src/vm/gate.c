@@ -78,27 +78,26 @@ static bool ringbuf_may_sleep(void)
 	return may;
 }
 
+void gate_read_host(struct judge_gate *ret)
+{
+	*ret = (struct judge_gate){
+		.built = true,
+		.root = !geteuid(),
+		.btf = facts_btf(NULL),
+		.ringbuf_sleeps = facts_realtime(NULL) && ringbuf_may_sleep(),
+		.kvm = !access("/sys/module/kvm", F_OK) && !access("/dev/kvm", F_OK),
+	};
+}
+
 static int check_host(void)
 {
-	if (geteuid())
-		return log_err_r(
-			-EPERM,
-			"watching VMs needs root (BPF and ptrace); as a plain user start one VM by "
-			"\"onetsc zero -- COMMAND\"");
-	if (access("/sys/kernel/btf/vmlinux", R_OK))
-		return log_err_r(
-			-EOPNOTSUPP,
-			"this kernel has no /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF), which the "
-			"gate needs; start a VM by \"onetsc zero -- COMMAND\" instead");
-	if (facts_realtime(NULL) && ringbuf_may_sleep())
-		return log_err_r(
-			-EOPNOTSUPP,
-			"this PREEMPT_RT kernel's BPF ring buffer may sleep (mended in Linux 6.12, 6.6.84 "
-			"and 6.1.115), so watching could bring the host down; start a VM by \"onetsc zero "
-			"-- COMMAND\" instead");
-	if (access("/sys/module/kvm", F_OK) || access("/dev/kvm", F_OK))
-		return log_err_r(-ENODEV, "KVM is not loaded: modprobe kvm_intel or kvm_amd first");
-	return 0;
+	struct judge_gate host;
+	const char *why;
+	int r;
+
+	gate_read_host(&host);
+	r = judge_gate(&host, &why);
+	return r ? log_err_r(r, "%s", why) : 0;
 }
 
 /* One sentence for a failed load or attach. */
@@ -220,6 +219,8 @@ static int start(struct gate *g)
 
 	if (r)
 		return r;
+	if (g->config.try_only)
+		return 0;
 	bss->kvm_vcpu_fops = bss->probe.fops;
 	r = walk(g->bpf->progs.learn, 0);
 	if (r)

@@ -12,6 +12,7 @@
 
 #include "base/cleanup.h"
 #include "vm/bpf/gate_shared.h"
+#include "vm/judge.h"
 
 struct gate;
 
@@ -20,11 +21,14 @@ struct gate_config {
 	uint64_t deadline_ns; /* a VM is held at most so long */
 	bool ask;	      /* not every VM is wanted: events say `ask` until it is decided */
 	bool observe_only;    /* no gate, only on_write */
+	bool try_only;	      /* is proved to work, and then holds nothing */
 	void (*on_event)(void *ctx, const struct gate_event *e);
 	void (*on_write)(void *ctx, const struct gate_write *w);
 	void *ctx;
 };
 
+/* What judge_gate() wants to know. Silent. */
+void gate_read_host(struct judge_gate *ret);
 /* Loads and attaches the programs, and proves on a throw-away VM of our own that they read the
  * right fields, can refuse KVM_RUN, and that offsets take effect. Then learns which VMs run already
  * (those are left alone until their next reset). From the return on VMs are held.

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 
 #include "base/log.h"
+#include "vm/judge.h"
 
 #define PROBE_OFFSET 0x123456789abcll
 
@@ -66,10 +67,7 @@ static int set_offset(const struct probe_vm *p)
 	};
 
 	if (ioctl(p->vcpu, KVM_SET_DEVICE_ATTR, &attr))
-		return log_err_r(
-			-EOPNOTSUPP,
-			"this kernel cannot set a vCPU's TSC offset (KVM_VCPU_TSC_OFFSET, since Linux "
-			"5.16); \"onetsc record\" needs no offset 0, it translates exactly");
+		return log_err_r(-EOPNOTSUPP, "%s", offset_refusal_text(OFFSET_NO_ATTR));
 	v = 0;
 	if (ioctl(p->vcpu, KVM_GET_DEVICE_ATTR, &attr))
 		return log_err_r(-errno, "cannot read a vCPU's TSC offset back: %m");

@@ -16,64 +16,12 @@
 #include "vm/stopvm.h"
 #include "vm/tracee.h"
 
-#define TOLERANCE_PPM 250 /* kvm.tsc_tolerance_ppm: KVM does not scale within it */
-
-static const char *const texts[OFFSET_REFUSALS] = {
-	[OFFSET_OK] = "done",
-	[OFFSET_CLOCKSOURCE] =
-		"the host's clocksource is not tsc, so KVM itself keeps rewriting TSC offsets; boot "
-		"the host with clocksource=tsc (tsc=reliable where it is), or use \"onetsc record\", "
-		"which translates every stamp",
-	[OFFSET_NO_ATTR] =
-		"this kernel cannot set a TSC offset from outside (KVM_VCPU_TSC_OFFSET, "
-		"Linux 5.16); use \"onetsc record\", which translates every stamp exactly",
-	[OFFSET_SCALED] =
-		"the guest's TSC runs at another frequency than the host's, so no offset makes them "
-		"equal; start the VM without tsc-frequency=, or use \"onetsc record\", which "
-		"translates every stamp",
-	[OFFSET_PROTECTED] =
-		"the CPU or this kind of KVM protects this VM's TSC: the new offset was accepted and "
-		"not used; use \"onetsc record\", which translates every stamp",
-	[OFFSET_RUNNING] =
-		"the guest runs already, and its clocks would jump; use \"onetsc record\", which "
-		"translates every stamp exactly, or \"onetsc zero --vm X --at-reset\"",
-	[OFFSET_GONE] = "the VM has ended",
-	[OFFSET_PERM] =
-		"no permission to work on the VM's process; run as root, and end any debugger "
-		"on it",
-	[OFFSET_FAILED] = "the VM's process could not be worked on; it runs on unchanged; use "
-			  "\"onetsc record\", which translates every stamp exactly",
-	[OFFSET_UNWANTED] = "it was let go before it could be worked on",
-};
-
-const char *offset_refusal_text(enum offset_refusal r)
-{
-	return r < OFFSET_REFUSALS ? texts[r] : texts[OFFSET_FAILED];
-}
-
-static bool is_scaled(const struct vcpu *v)
-{
-	return v->has_offset && v->ratio != 1ull << v->frac;
-}
-
 enum offset_refusal offset_preflight(const struct vm_roots *roots, const struct vm *vm)
 {
-	struct kvm_probe kvm;
-	char clocksource[64];
+	struct judge_host host;
 
-	if (!facts_clocksource(roots, clocksource, sizeof(clocksource)) &&
-	    strcmp(clocksource, "tsc") != 0)
-		return OFFSET_CLOCKSOURCE;
-	/* Where /dev/kvm is not for us, the VM itself will tell. */
-	if (!facts_kvm(&kvm) && kvm.support == KVM_OFFSET_NO_ATTR)
-		return OFFSET_NO_ATTR;
-	if (!facts_kvm(&kvm) && kvm.support == KVM_OFFSET_IGNORED)
-		return OFFSET_PROTECTED;
-	if (vm)
-		array_for_each(v, &vm->vcpus)
-			if (is_scaled(v))
-				return OFFSET_SCALED;
-	return OFFSET_OK;
+	facts_judge_host(roots, &host);
+	return vm ? judge_vm(&host, &(struct judge_vm){.vm = vm}) : judge_host(&host);
 }
 
 /* One change of one VM, all in the tracer thread. */
@@ -141,14 +89,10 @@ static int look(struct change *c)
 		r = stopvm_ioctl(c->s, KVM_GET_TSC_KHZ, c->result);
 	if (r)
 		return refuse_error(c, r);
-	for (size_t i = 0; i < n; i++) {
-		long far = labs(c->result[i] - (long)host_khz);
-
-		if (is_scaled(&c->s->vm.vcpus.v[i]) ||
-		    (c->result[i] > 0 && host_khz &&
-		     (uint64_t)far * 1000000 > host_khz * TOLERANCE_PPM))
+	for (size_t i = 0; i < n; i++)
+		if (vcpu_is_scaled(&c->s->vm.vcpus.v[i]) ||
+		    (c->result[i] > 0 && !judge_same_khz((uint64_t)c->result[i], host_khz)))
 			return refuse(c, OFFSET_SCALED);
-	}
 	return 0;
 }
 

@@ -4,24 +4,8 @@
 
 #include "base/journal.h"
 #include "vm/inject.h"
+#include "vm/judge.h"
 #include "vm/vm.h"
-
-enum offset_refusal {
-	OFFSET_OK,
-	OFFSET_CLOCKSOURCE, /* host current_clocksource is not tsc: KVM rewrites offsets */
-	OFFSET_NO_ATTR,	    /* kernel < 5.16: KVM_VCPU_TSC_CTRL missing */
-	OFFSET_SCALED,	    /* ratio != 1, or the guest's kHz are not the host's (catch-up) */
-	OFFSET_PROTECTED,   /* set succeeded, read-back differs (TDX, SNP Secure TSC, PVM) */
-	OFFSET_RUNNING,	    /* the guest has run; not without force (for the caller to decide) */
-	OFFSET_GONE,	    /* the VM ended */
-	OFFSET_PERM,	    /* no permission to trace the VMM, or traced by somebody else */
-	OFFSET_FAILED,	    /* injection failed; VM put back */
-	OFFSET_UNWANTED,    /* offset_check said no */
-	OFFSET_REFUSALS
-};
-
-/* One clear sentence: why, and what works instead. */
-const char *offset_refusal_text(enum offset_refusal r);
 
 struct offset_result {
 	enum offset_refusal refusal;

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "vm/vm.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,4 +57,36 @@ int vm_select(const struct vms *vms, const char *name_or_pid, const struct vm **
 		return -ENOENT;
 	*ret = found;
 	return 0;
+}
+
+bool vcpu_is_scaled(const struct vcpu *v)
+{
+	return v->has_offset && v->ratio != 1ull << v->frac;
+}
+
+uint64_t vm_guest_khz(const struct vm *vm, uint64_t host_khz)
+{
+	const struct vcpu *v = vm->vcpus.v;
+
+	if (vm->vcpus.n && v->has_offset && host_khz)
+		return (uint64_t)(((unsigned __int128)host_khz * v->ratio) >> v->frac);
+	return vm->guest_khz;
+}
+
+unsigned vm_count_fds(const struct vm_roots *roots, pid_t pid)
+{
+	char path[PATH_MAX], link[64];
+	_cleanup_dir_ DIR *dir = NULL;
+	struct dirent *d;
+	unsigned n = 0;
+
+	snprintf(path, sizeof(path), "%s/%d/fd", roots && roots->proc ? roots->proc : "/proc", pid);
+	dir = opendir(path);
+	while (dir && (d = readdir(dir))) {
+		ssize_t len = readlinkat(dirfd(dir), d->d_name, link, sizeof(link) - 1);
+
+		link[len < 0 ? 0 : len] = 0;
+		n += !strcmp(link, "anon_inode:kvm-vm");
+	}
+	return n;
 }

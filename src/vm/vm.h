@@ -79,5 +79,12 @@ void vms_free(struct vms *vms);
 /* Same process still? (pid and start time) */
 bool vm_alive(const struct vm_roots *roots, const struct vm *vm);
 
+/* Does KVM scale its TSC? Not when that is unknown. */
+bool vcpu_is_scaled(const struct vcpu *v);
+/* kHz at which the VM's TSC ticks, from its ratio, else what its command line asks for; 0 unknown. */
+uint64_t vm_guest_khz(const struct vm *vm, uint64_t host_khz);
+/* Number of KVM VM descriptors in a process, 0 when that cannot be seen. */
+unsigned vm_count_fds(const struct vm_roots *roots, pid_t pid);
+
 /* Can offsets be read? 0; -ENOENT debugfs or its kvm directory is missing, -EACCES not for us. */
 int vm_debugfs_state(const struct vm_roots *roots);
