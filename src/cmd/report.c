@@ -135,7 +135,10 @@ static void print_totals(const struct timeline *t)
 		const struct timeline_totals *n = timeline_totals(t, (unsigned)i);
 		const char *name = in->machines.v[i].name;
 
-		if (n->gaps)
+		if (n->gaps_uncounted && n->gaps_uncounted == n->gaps)
+			log_warn("\"%s\": events are lost in %llu gaps, nothing tells how many",
+				 name, (unsigned long long)n->gaps);
+		else if (n->gaps)
 			log_warn("\"%s\": %llu events are lost in %llu gaps%s", name,
 				 (unsigned long long)n->lost, (unsigned long long)n->gaps,
 				 n->gaps_uncounted ? ", of some gaps the number is not known" : "");

@@ -356,7 +356,9 @@ int solve_offsets(struct input *in, struct solve *ret)
 	}
 	if (r) {
 		solve_free(&s);
-		return log_err_r(r, "cannot solve \"%s\": %m", in->title);
+		if (r == -ENOMEM || r == -E2BIG || r == -ERANGE)
+			log_errno(r, "cannot solve \"%s\": %m", in->title);
+		return r;
 	}
 	*ret = s;
 	return 0;

@@ -5,7 +5,6 @@
 #include <event-parse.h>
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
@@ -20,11 +19,12 @@ static bool dat_probe(const char *path, const uint8_t *head, size_t n)
 	return n >= MAGIC_BYTES && !memcmp(head, dat_magic, MAGIC_BYTES);
 }
 
-int dat_map_file(struct dat *d, const char *path, const struct dat_map **ret)
+int dat_map_file(struct dat *d, const char *path, struct dat_map **ret)
 {
 	_cleanup_fd_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct dat_map **slot, *m;
 	struct stat st;
+	int r;
 
 	if (fd < 0 || fstat(fd, &st))
 		return log_err_r(-errno, "cannot open \"%s\": %m", path);
@@ -39,15 +39,30 @@ int dat_map_file(struct dat *d, const char *path, const struct dat_map **ret)
 	if (!m->path)
 		return -ENOMEM;
 	if (st.st_size > 0) {
-		void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-
-		if (p == MAP_FAILED)
-			return log_err_r(-errno, "cannot map \"%s\": %m", path);
-		m->p = p;
+		r = mapped_new(fd, (size_t)st.st_size, &m->mapped);
+		if (r)
+			return log_err_r(r, "cannot map \"%s\": %m", path);
+		m->p = mapped_bytes(m->mapped);
 		m->n = (size_t)st.st_size;
 	}
 	*ret = m;
 	return 0;
+}
+
+int dat_map_check(struct dat_map *m, bool look)
+{
+	size_t lost = SIZE_MAX;
+
+	if (m->mapped)
+		lost = look ? mapped_lost_now(m->mapped, m->path) : mapped_lost(m->mapped);
+	if (lost == SIZE_MAX)
+		return 0;
+	if (!m->told_cut)
+		log_err("\"%s\": byte %zu: cannot be read any more; somebody cut the file, which "
+			"had %zu bytes, or its disk fails",
+			m->path, lost, m->n);
+	m->told_cut = true;
+	return -EIO;
 }
 
 static int read_versions(struct dat *d, struct dat_in *in)
@@ -83,12 +98,31 @@ static void publish(struct dat *d)
 	struct source_facts *f = &d->s.facts;
 
 	f->path = d->maps.v[0]->path;
+	f->bytes_missing = d->bytes_missing;
 	f->lanes = d->fact_lanes.v;
 	f->n_lanes = d->fact_lanes.n;
 	f->guests = d->guests.v;
 	f->n_guests = d->guests.n;
 	f->shifts = d->shifts.v;
 	f->n_shifts = d->shifts.n;
+}
+
+static void tell_cut(const struct dat *d)
+{
+	const struct dat_map *m = d->maps.v[0];
+
+	if (!d->lanes.n)
+		log_warn("\"%s\": the file ends at byte %zu; no event of it is there", m->path,
+			 m->n);
+	else if (d->bytes_missing)
+		log_warn("\"%s\": the file ends at byte %zu; from CPU %u on %llu of %llu bytes of "
+			 "events are missing",
+			 m->path, m->n, d->first_cut_cpu, (unsigned long long)d->bytes_missing,
+			 (unsigned long long)d->bytes_wanted);
+	else if (d->any_cut)
+		log_warn("\"%s\": the file ends at byte %zu; events from CPU %u on are missing, "
+			 "nothing tells how many",
+			 m->path, m->n, d->first_cut_cpu);
 }
 
 int dat_read(struct dat *d)
@@ -106,11 +140,16 @@ int dat_read(struct dat *d)
 		log_warn("\"%s\": the file ends at byte %llu, inside its descriptions; events "
 			 "behind them are lost",
 			 m->path, (unsigned long long)m->n);
-		d->s.facts.truncated = d->told_cut = true;
+		d->s.facts.truncated = true;
 		r = 0;
+	} else if (!r && d->s.facts.truncated) {
+		tell_cut(d);
 	}
+	if (!r)
+		r = dat_map_check(d->maps.v[0], true);
 	if (r)
 		return r;
+	dat_stats_sort(d);
 	r = dat_kinds_build(d);
 	publish(d);
 	return r;
@@ -130,17 +169,19 @@ static void dat_free(struct source *s)
 	array_for_each(n, &d->names)
 		free(*n);
 	array_for_each(m, &d->maps) {
-		if (*m && (*m)->p)
-			munmap((void *)(*m)->p, (*m)->n);
-		if (*m)
-			free((*m)->path);
+		if (!*m)
+			continue;
+		mapped_free((*m)->mapped);
+		free((*m)->path);
 		free(*m);
 	}
 	array_free(&d->guests);
 	array_free(&d->shifts);
 	comms_free(&d->comms);
 	array_free(&d->names);
-	array_free(&d->dropped);
+	array_free(&d->stats);
+	array_free(&d->lists);
+	array_free(&d->found);
 	array_free(&d->maps);
 	array_free(&d->buffers);
 	array_free(&d->lanes);
@@ -156,7 +197,7 @@ static void dat_free(struct source *s)
 static int dat_open(const char *path, struct source **ret)
 {
 	_cleanup_source_ struct source *s = NULL;
-	const struct dat_map *map;
+	struct dat_map *map;
 	struct dat *d = calloc(1, sizeof(*d));
 	int r;
 

@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+#define CHUNK_SLACK 16
+
 struct dat_cursor {
 	struct source_cursor c;
 	struct dat *d;
@@ -20,41 +22,40 @@ struct dat_cursor {
 		size_t size;
 	} buf[2];
 	unsigned turn;
-	const uint8_t *pages; /* what is left of the chunk */
-	size_t pages_bytes;
+	const uint8_t *pages;		/* what is left of the chunk */
+	size_t pages_bytes, page_bytes; /* page_bytes: of the page at hand, that are there */
 	uint64_t broken_told;
 	bool is_open, ended;
 };
 
-int dat_lane_add(struct dat *d, const struct dat_map *map, const char *buffer, unsigned cpu,
-		 uint64_t offset, uint64_t n, uint32_t page_bytes, bool compressed)
+int dat_lane_add(struct dat *d, const char *buffer, unsigned cpu, const struct dat_place *at)
 {
 	struct dat_lane *l = array_add(&d->lanes);
 	struct source_lane *f = array_add(&d->fact_lanes);
-	uint64_t there = offset < map->n ? map->n - offset : 0;
+	uint64_t there = at->offset < at->map->n ? at->map->n - at->offset : 0;
+	uint64_t n = at->n < there ? at->n : there;
+	bool cut = at->n > there || at->open_ended;
 
 	if (!l || !f)
 		return -ENOMEM;
 	if (cpu >= DAT_CPUS_MAX)
 		return -EBADMSG;
-	if (n > there) {
-		d->s.facts.truncated = true;
-		if (!d->told_cut)
-			log_warn("\"%s\": the file ends at byte %zu; from CPU %u on events are "
-				 "missing (its data should end at byte %llu)",
-				 map->path, map->n, cpu, (unsigned long long)(offset + n));
-		d->told_cut = true;
-		n = there;
-	}
-	/* trace-cmd 3.1.6 leaves the last chunk's header out of a compressed CPU's size; the
-	 * chunks bring lengths of their own */
-	if (compressed)
-		n = there;
-	*l = (struct dat_lane){.map = map,
-			       .offset = n ? offset : 0,
+	if (cut && !d->any_cut)
+		d->first_cut_cpu = cpu;
+	d->any_cut |= cut;
+	d->s.facts.truncated |= cut;
+	d->bytes_wanted += at->n;
+	d->bytes_missing += at->n - n;
+	/* trace-cmd 3.1.6 leaves the number of chunks out of a compressed CPU's size, others may
+	 * leave out a header; the chunks bring lengths of their own */
+	if (at->compressed)
+		n = n + CHUNK_SLACK < there ? n + CHUNK_SLACK : there;
+	*l = (struct dat_lane){.map = at->map,
+			       .offset = n ? at->offset : 0,
 			       .n = n,
-			       .page_bytes = page_bytes,
-			       .compressed = compressed};
+			       .page_bytes = at->page_bytes,
+			       .compressed = at->compressed,
+			       .cut = cut};
 	*f = (struct source_lane){.buffer = buffer, .cpu = cpu, .bytes = n};
 	return 0;
 }
@@ -63,6 +64,8 @@ int dat_cursor_new(struct source *s, size_t lane, const bool *wanted, struct sou
 {
 	struct dat *d = (struct dat *)s;
 	struct dat_lane *l = &d->lanes.v[lane];
+	const struct dat_stat *stat =
+		dat_stat_find(d, d->fact_lanes.v[lane].buffer, d->fact_lanes.v[lane].cpu);
 	const uint8_t *p = l->map->p + l->offset;
 	struct dat_cursor *c = calloc(1, sizeof(*c));
 
@@ -71,7 +74,7 @@ int dat_cursor_new(struct source *s, size_t lane, const bool *wanted, struct sou
 	c->c.ops = s->ops;
 	c->d = d;
 	c->lane = l;
-	l->dropped = dat_dropped(d, lane);
+	l->dropped = stat ? stat->dropped : 0;
 	c->in = (struct dat_in){p, p, p + l->n, l->offset};
 	c->rb.commit_bytes = d->commit_bytes;
 	c->rb.kinds = (struct ringbuf_kinds){
@@ -98,11 +101,11 @@ void dat_cursor_free(struct source_cursor *cursor)
 static void tell_broken(struct dat_cursor *c, uint64_t offset, const char *what)
 {
 	ringbuf_gap(&c->rb);
-	if (!c->lane->told_broken)
+	if (!dat_map_check(c->lane->map, true) && !c->lane->told_broken)
 		log_warn("\"%s\": byte %llu, CPU %u: %s; events are lost there", c->lane->map->path,
 			 (unsigned long long)offset,
 			 c->d->fact_lanes.v[c->lane - c->d->lanes.v].cpu, what);
-	c->lane->told_broken = true;
+	c->lane->told_broken |= !c->lane->map->told_cut;
 }
 
 static uint8_t *chunk_buffer(struct dat_cursor *c, size_t n)
@@ -120,7 +123,7 @@ static uint8_t *chunk_buffer(struct dat_cursor *c, size_t n)
 static bool next_chunk(struct dat_cursor *c)
 {
 	uint64_t at = dat_in_offset(&c->in);
-	uint32_t packed, plain;
+	uint32_t packed = 0, plain = 0;
 	const void *data;
 	uint8_t *out;
 
@@ -130,7 +133,8 @@ static bool next_chunk(struct dat_cursor *c)
 	if (!dat_in_u32(&c->in, &packed) || !dat_in_u32(&c->in, &plain) ||
 	    !(data = dat_in_take(&c->in, packed))) {
 		c->chunks_left = 0;
-		tell_broken(c, at, "compressed data is cut short");
+		if (!c->lane->cut)
+			tell_broken(c, at, "compressed data is cut short");
 		return false;
 	}
 	out = plain <= DAT_CHUNK_MAX ? chunk_buffer(c, plain) : NULL;
@@ -154,7 +158,7 @@ static bool more_pages(struct dat_cursor *c)
 			c->pages_bytes = dat_in_left(&c->in);
 			return c->pages_bytes != 0;
 		}
-		if (!dat_in_u32(&c->in, &c->chunks_left) && c->lane->n)
+		if (!dat_in_u32(&c->in, &c->chunks_left) && c->lane->n && !c->lane->cut)
 			tell_broken(c, c->lane->offset, "compressed data is cut short");
 	}
 	return c->lane->compressed && next_chunk(c);
@@ -168,6 +172,7 @@ static void next_page(struct dat_cursor *c)
 		n = c->pages_bytes;
 	/* the page is reported when its records turn out to be broken */
 	ringbuf_page(&c->rb, c->pages, n, c->lane->page_bytes);
+	c->page_bytes = n;
 	c->pages += n;
 	c->pages_bytes -= n;
 }
@@ -179,17 +184,26 @@ static void check_broken(struct dat_cursor *c)
 	if (c->rb.broken_pages == c->broken_told)
 		return;
 	c->broken_told = c->rb.broken_pages;
+	if (c->lane->cut && c->page_bytes < c->lane->page_bytes)
+		return;
 	at = c->lane->compressed
 		     ? dat_in_offset(&c->in)
-		     : c->lane->offset + (uint64_t)(c->pages - c->in.start) - c->lane->page_bytes;
+		     : c->lane->offset + (uint64_t)(c->pages - c->in.start) - c->page_bytes;
 	tell_broken(c, at,
 		    c->lane->compressed ? "a page before it makes no sense"
 					: "the page makes no sense");
 }
 
-int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, unsigned max)
+static unsigned end_lane(struct dat_cursor *c, struct source_item *items)
 {
-	struct dat_cursor *c = (struct dat_cursor *)cursor;
+	if (c->lane->cut && !c->ended)
+		ringbuf_gap(&c->rb);
+	c->ended = true;
+	return ringbuf_last(&c->rb, c->lane->dropped, items);
+}
+
+static unsigned read_items(struct dat_cursor *c, struct source_item *items, unsigned max)
+{
 	unsigned n = 0;
 
 	while (max - n >= 2) {
@@ -206,10 +220,17 @@ int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, uns
 		/* what was returned before must stay: new pages only at the start of a read */
 		if (n)
 			break;
-		if (c->ended || !more_pages(c)) {
-			c->ended = true;
-			return ringbuf_last(&c->rb, c->lane->dropped, items);
-		}
+		if (c->ended || !more_pages(c))
+			return end_lane(c, items);
 	}
-	return (int)n;
+	return n;
+}
+
+int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, unsigned max)
+{
+	struct dat_cursor *c = (struct dat_cursor *)cursor;
+	unsigned n = read_items(c, items, max);
+
+	/* of a file that was cut meanwhile nothing is given out that may be zeros */
+	return dat_map_check(c->lane->map, c->ended) ? -EIO : (int)n;
 }

@@ -54,35 +54,68 @@ static uint64_t number_after(const char *text, const char *key)
 	return p ? strtoull(p + strlen(key), NULL, 10) : 0;
 }
 
-/* per_cpu/cpuN/stats behind "CPU: N"; an instance's follow a "Buffer: NAME" of its own
- * (add_buffer_stat(), trace-record.c of trace-cmd 3.1.6). Overruns need no care: these events were
- * the oldest ones, and the next page says so. */
+const char *dat_keep_name(struct dat *d, const char *name)
+{
+	char **slot = array_add(&d->names);
+
+	if (slot)
+		*slot = strdup(name);
+	return slot ? *slot : NULL;
+}
+
+/* "\nBuffer: NAME\n": the statistics behind it are that instance's (add_buffer_stat(),
+ * trace-record.c of trace-cmd 3.1.6). */
+static int begin_stats(struct dat *d, char *name)
+{
+	name[strcspn(name, "\n")] = 0;
+	d->stats_of = dat_keep_name(d, name);
+	return d->stats_of ? 0 : -ENOMEM;
+}
+
+/* per_cpu/cpuN/stats behind "CPU: N". Overruns need no care: these events were the oldest ones, and
+ * the next page says so. */
 static int add_stat(struct dat *d, struct dat_in *in)
 {
 	_cleanup_free_ char *s = text_copy(in);
-	uint64_t cpu;
+	char *name = s ? strstr(s, "Buffer: ") : NULL;
+	struct dat_stat *stat;
 
 	if (!s)
 		return -ENOMEM;
-	if (strstr(s, "Buffer: ")) {
-		d->stats_of_instance = true;
+	if (name)
+		return begin_stats(d, name + strlen("Buffer: "));
+	if (strncmp(s, "CPU: ", 5))
 		return 0;
-	}
-	cpu = number_after(s, "CPU: ");
-	if (d->stats_of_instance || strncmp(s, "CPU: ", 5) || cpu >= DAT_CPUS_MAX)
-		return 0;
-	while (d->dropped.n <= cpu)
-		if (!array_add(&d->dropped))
-			return -ENOMEM;
-	d->dropped.v[cpu] = number_after(s, "dropped events: ");
+	stat = array_add(&d->stats);
+	if (!stat)
+		return -ENOMEM;
+	stat->buffer = d->stats_of ?: "";
+	stat->cpu = number_after(s, "CPU: ");
+	stat->events = number_after(s, "entries: ") + number_after(s, "read events: ");
+	stat->dropped = number_after(s, "dropped events: ");
 	return 0;
 }
 
-uint64_t dat_dropped(const struct dat *d, size_t lane)
+static int stat_cmp(const void *a, const void *b)
 {
-	const struct source_lane *l = &d->fact_lanes.v[lane];
+	const struct dat_stat *x = a, *y = b;
 
-	return !*l->buffer && l->cpu < d->dropped.n ? d->dropped.v[l->cpu] : 0;
+	if (x->cpu != y->cpu)
+		return x->cpu < y->cpu ? -1 : 1;
+	return strcmp(x->buffer, y->buffer);
+}
+
+void dat_stats_sort(struct dat *d)
+{
+	if (d->stats.n)
+		qsort(d->stats.v, d->stats.n, sizeof(*d->stats.v), stat_cmp);
+}
+
+const struct dat_stat *dat_stat_find(const struct dat *d, const char *buffer, unsigned cpu)
+{
+	struct dat_stat key = {.buffer = buffer, .cpu = cpu};
+
+	return d->stats.n ? bsearch(&key, d->stats.v, d->stats.n, sizeof(key), stat_cmp) : NULL;
 }
 
 static int add_guest(struct dat *d, struct dat_in *in)
@@ -188,15 +221,6 @@ static int set_conv(struct dat *d, struct dat_in *in)
 	return 0;
 }
 
-static char *keep_name(struct dat *d, const char *name)
-{
-	char **slot = array_add(&d->names);
-
-	if (slot)
-		*slot = strdup(name);
-	return slot ? *slot : NULL;
-}
-
 /* v6: where the instance's own "flyrecord" is; it can be read when the number of CPUs is known. */
 static int add_buffer_v6(struct dat *d, uint64_t offset, const char *name)
 {
@@ -205,7 +229,7 @@ static int add_buffer_v6(struct dat *d, uint64_t offset, const char *name)
 	if (!b)
 		return -ENOMEM;
 	b->offset = offset;
-	b->name = keep_name(d, name);
+	b->name = dat_keep_name(d, name);
 	return b->name ? 0 : -ENOMEM;
 }
 
@@ -224,7 +248,7 @@ static int use_buffer_clock(struct dat *d, const char *clock)
 static int add_buffer(struct dat *d, struct dat_in *in)
 {
 	const char *name, *clock;
-	uint64_t section, at, size;
+	uint64_t section, at, size, *at_section;
 	uint32_t page, n, cpu;
 	struct dat_in head;
 	uint16_t id, flags;
@@ -245,19 +269,28 @@ static int add_buffer(struct dat *d, struct dat_in *in)
 		return r;
 	if (page < RINGBUF_PAGE_MIN || page > RINGBUF_PAGE_MAX)
 		return -EBADMSG;
+	at_section = array_add(&d->found);
+	if (!at_section)
+		return -ENOMEM;
+	*at_section = section;
 	if (section > d->maps.v[0]->n)
 		section = d->maps.v[0]->n;
 	head = (struct dat_in){d->maps.v[0]->p, d->maps.v[0]->p + section,
 			       d->maps.v[0]->p + d->maps.v[0]->n, 0};
 	if (!dat_in_u16(&head, &id) || !dat_in_u16(&head, &flags))
 		flags = 0; /* nothing of the data is in the file either */
-	name = keep_name(d, name);
+	name = dat_keep_name(d, name);
 	if (!name)
 		return -ENOMEM;
 	for (uint32_t i = 0; i < n && !r; i++) {
 		if (!dat_in_u32(in, &cpu) || !dat_in_u64(in, &at) || !dat_in_u64(in, &size))
 			return -ENODATA;
-		r = dat_lane_add(d, d->maps.v[0], name, cpu, at, size, page, flags & 1);
+		r = dat_lane_add(d, name, cpu,
+				 &(struct dat_place){.map = d->maps.v[0],
+						     .offset = at,
+						     .n = size,
+						     .page_bytes = page,
+						     .compressed = flags & 1});
 	}
 	return r;
 }

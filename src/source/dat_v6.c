@@ -43,8 +43,8 @@ static int read_options(struct dat *d, struct dat_in *in)
 		opt.end = opt.p + n;
 		r = dat_option(d, id, &opt);
 		if (r == -ENODATA || r == -EBADMSG)
-			return dat_err(d, opt.base, "option %u makes no sense", id);
-		if (r)
+			dat_warn(d, opt.base, "option %u makes no sense", id);
+		else if (r)
 			return r;
 	}
 }
@@ -58,7 +58,7 @@ static int add_parts(struct dat *d, const char *buffer)
 	d->s.facts.unfinished = true;
 	for (uint32_t cpu = 0; cpu < d->cpus; cpu++) {
 		_cleanup_strbuf_ struct strbuf path = {0};
-		const struct dat_map *map;
+		struct dat_map *map;
 		int r;
 
 		strbuf_printf(&path, "%.*s.cpu%u", base, head, cpu);
@@ -70,7 +70,10 @@ static int add_parts(struct dat *d, const char *buffer)
 		}
 		r = dat_map_file(d, path.s, &map);
 		if (!r)
-			r = dat_lane_add(d, map, buffer, cpu, 0, map->n, d->page_bytes, false);
+			r = dat_lane_add(d, buffer, cpu,
+					 &(struct dat_place){.map = map,
+							     .n = map->n,
+							     .page_bytes = d->page_bytes});
 		if (r)
 			return r;
 	}
@@ -87,7 +90,11 @@ static int read_flyrecord(struct dat *d, struct dat_in *in, const char *buffer)
 			return -ENODATA;
 		if (!n)
 			continue;
-		r = dat_lane_add(d, d->maps.v[0], buffer, cpu, at, n, d->page_bytes, false);
+		r = dat_lane_add(d, buffer, cpu,
+				 &(struct dat_place){.map = d->maps.v[0],
+						     .offset = at,
+						     .n = n,
+						     .page_bytes = d->page_bytes});
 		if (r)
 			return r;
 	}

@@ -6,52 +6,61 @@
 
 #include "base/log.h"
 
+#define LISTS_MAX 4096u
+
 enum { SECTION_COMPRESSED = 1 };
 
 /* Section header: u16 id, u16 flags, u32 name, u64 bytes in the file; when compressed then u32
  * compressed bytes, u32 bytes, data. */
-int dat_section_open(struct dat *d, uint64_t offset, unsigned id, struct dat_section *ret)
+const char *dat_section_find(struct dat *d, uint64_t offset, unsigned id, struct dat_section *ret)
 {
 	const struct dat_map *m = d->maps.v[0];
-	struct dat_in in = {m->p + offset, m->p + offset, m->p + m->n, offset};
+	struct dat_in in = {m->p, m->p, m->p + m->n, 0};
 	struct dat_unpacker unpacker = {0};
 	uint16_t found, flags;
 	uint32_t name, packed, plain;
 	uint64_t n;
-	void *own;
 	const void *data;
+	void *own;
 	int r;
 
-	if (offset >= m->n || !dat_in_u16(&in, &found) || !dat_in_u16(&in, &flags) ||
+	if (!dat_in_take(&in, offset) || !dat_in_u16(&in, &found) || !dat_in_u16(&in, &flags) ||
 	    !dat_in_u32(&in, &name) || !dat_in_u64(&in, &n))
-		return dat_err(d, offset, "section %u lies behind the end of the file", id);
+		return "lies behind the end of the file";
 	if (found != id)
-		return dat_err(d, offset, "section %u expected, %u found", id, found);
+		return "is not there";
 	if (n > dat_in_left(&in))
 		n = dat_in_left(&in); /* reading on finds out where it is cut */
-	in.end = in.p + n;
+	in = (struct dat_in){in.p, in.p, in.p + n, dat_in_offset(&in)};
 	if (!(flags & SECTION_COMPRESSED)) {
 		*ret = (struct dat_section){.in = in};
-		return 0;
+		return NULL;
 	}
 	if (!dat_in_u32(&in, &packed) || !dat_in_u32(&in, &plain))
-		return dat_err(d, offset, "section %u is cut short", id);
+		return "is cut short";
 	if (plain > DAT_SECTION_MAX)
-		return dat_err(d, offset, "section %u of %u bytes is too large", id, plain);
+		return "is too large";
 	data = dat_in_take(&in, packed);
 	if (!data)
-		return dat_err(d, offset, "section %u is cut short", id);
+		return "is cut short";
 	own = malloc((size_t)plain + 1);
 	if (!own)
-		return -ENOMEM;
+		return "does not fit into memory";
 	r = dat_unpack(&unpacker, d->compression, data, packed, own, plain);
 	dat_unpacker_free(&unpacker);
 	if (r) {
 		free(own);
-		return dat_err(d, offset, "section %u does not decompress", id);
+		return "does not decompress";
 	}
 	*ret = (struct dat_section){{own, own, (uint8_t *)own + plain, offset}, own};
-	return 0;
+	return NULL;
+}
+
+int dat_section_open(struct dat *d, uint64_t offset, unsigned id, struct dat_section *ret)
+{
+	const char *wrong = dat_section_find(d, offset, id, ret);
+
+	return wrong ? dat_err(d, offset, "section %u %s", id, wrong) : 0;
 }
 
 void dat_section_close(struct dat_section *s)
@@ -79,54 +88,96 @@ static int read_options(struct dat *d, struct dat_in *in, uint64_t *ret_next)
 			return dat_in_u64(&opt, ret_next) ? 0 : -ENODATA;
 		r = dat_option(d, id, &opt);
 		if (r == -ENODATA || r == -EBADMSG)
-			return dat_err(d, opt.base, "option %u makes no sense", id);
-		if (r)
+			dat_warn(d, opt.base, "option %u makes no sense", id);
+		else if (r)
 			return r;
 	}
 }
 
-static int read_all_options(struct dat *d, uint64_t at)
+/* *ret_next 0: nothing follows. */
+static int read_list(struct dat *d, uint64_t at, uint64_t *ret_next)
 {
-	if (!at)
-		return dat_err(d, 0, "no options: the recording did not reach its end");
-	/* a list per 16 bytes at most, so a ring of lists ends too */
-	for (size_t left = d->maps.v[0]->n / 16; at; left--) {
-		struct dat_section s;
-		int r;
-
-		if (!left)
-			return dat_err(d, at, "the lists of options run in a ring");
-		if (at >= d->maps.v[0]->n)
-			return dat_err(d, d->maps.v[0]->n,
-				       "the file ends before its list of contents, at byte %llu",
-				       (unsigned long long)at);
-		r = dat_section_open(d, at, DAT_DONE, &s);
-		if (r)
-			return r;
-		r = read_options(d, &s.in, &at);
-		dat_section_close(&s);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-/* Reads one kind of section when the file has it. */
-static int read_section(struct dat *d, unsigned id, int (*read)(struct dat *d, struct dat_in *in))
-{
+	uint64_t *slot = array_add(&d->lists);
 	struct dat_section s;
+	const char *wrong;
 	int r;
 
-	if (!d->section_at[id])
-		return 0;
-	r = dat_section_open(d, d->section_at[id], id, &s);
-	if (r)
-		return r;
-	r = read(d, &s.in);
+	if (!slot)
+		return -ENOMEM;
+	*slot = at;
+	wrong = dat_section_find(d, at, DAT_DONE, &s);
+	if (wrong) {
+		dat_warn(d, at, "a list of contents %s", wrong);
+		return -EBADMSG;
+	}
+	r = read_options(d, &s.in, ret_next);
 	dat_section_close(&s);
 	if (r == -ENODATA)
-		return dat_err(d, d->section_at[id], "section %u ends too early", id);
-	return r;
+		dat_warn(d, at, "the list of contents ends too early");
+	return r == -ENODATA ? -EBADMSG : r;
+}
+
+static int read_found_list(struct dat *d, uint64_t at)
+{
+	uint64_t next;
+
+	return read_list(d, at, &next);
+}
+
+static bool list_is_read(const struct dat *d, uint64_t at)
+{
+	array_for_each(l, &d->lists)
+		if (*l == at)
+			return true;
+	return false;
+}
+
+/* first: where sections begin. A chain that breaks off is not the end: what is there is looked for. */
+static int read_all_options(struct dat *d, uint64_t at, uint64_t first)
+{
+	int r = at ? 0 : -EBADMSG;
+
+	if (r)
+		log_warn("\"%s\": no list of contents: the recording did not reach its end",
+			 d->maps.v[0]->path);
+	while (!r && at && d->lists.n < LISTS_MAX) {
+		if (list_is_read(d, at)) {
+			dat_warn(d, at, "the lists of contents run in a ring");
+			r = -EBADMSG;
+		} else {
+			r = read_list(d, at, &at);
+		}
+	}
+	return r == -EBADMSG ? dat_recover(d, first, read_found_list) : r;
+}
+
+static bool is_needed(unsigned id)
+{
+	return id == DAT_HEADER_INFO;
+}
+
+/* Reads one kind of section when the file has it. Without most of them events can still be shown. */
+static int read_section(struct dat *d, unsigned id, int (*read)(struct dat *d, struct dat_in *in))
+{
+	uint64_t at = d->section_at[id];
+	struct dat_section s;
+	const char *wrong;
+	int r = -ENODATA;
+
+	if (!at)
+		return 0;
+	wrong = dat_section_find(d, at, id, &s);
+	if (!wrong) {
+		r = read(d, &s.in);
+		dat_section_close(&s);
+	}
+	if (r == -ENODATA && is_needed(id))
+		return dat_err(d, at, "section %u %s", id, wrong ?: "ends too early");
+	if (r == -ENODATA)
+		dat_warn(d, at, "section %u (%s) %s", id,
+			 id == DAT_CMDLINES ? "names of tasks" : "formats of events",
+			 wrong ?: "ends too early");
+	return r == -ENODATA ? 0 : r;
 }
 
 static int take_compression(struct dat *d, struct dat_in *in)
@@ -158,11 +209,13 @@ int dat_v7_read(struct dat *d, struct dat_in *in)
 		return r;
 	if (!dat_in_u64(in, &options))
 		return -ENODATA;
-	r = read_all_options(d, options);
+	r = read_all_options(d, options, dat_in_offset(in));
 	if (r)
 		return r;
+	if (!d->section_at[DAT_HEADER_INFO] && dat_in_left(in) < 16)
+		return -ENODATA;
 	if (!d->section_at[DAT_HEADER_INFO])
-		return dat_err(d, 0, "no header information");
+		return dat_err(d, 0, "the ring buffer's header page is not in the file");
 	r = read_section(d, DAT_HEADER_INFO, dat_meta_header);
 	if (!r)
 		r = read_section(d, DAT_FTRACE_EVENTS, dat_meta_ftrace);

@@ -58,8 +58,9 @@ struct source_facts {
 	const struct source_shift *shifts; /* per CPU */
 	size_t n_shifts;
 	bool shifts_estimated; /* by messages to and fro (PTP), not read from KVM */
-	bool truncated;	 /* the file ends before its time: what is there is given, once said */
-	bool unfinished; /* read from the parts of a recording that did not end */
+	bool truncated; /* the file ends before its time: what is there is given, once said */
+	uint64_t bytes_missing; /* of its events, as far as it is known */
+	bool unfinished;	/* read from the parts of a recording that did not end */
 };
 
 /* Opens a file of any known format; *.head opens the parts of an unfinished recording. One message

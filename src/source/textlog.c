@@ -3,7 +3,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/fd.h"
@@ -23,8 +22,7 @@ static void textlog_free(struct source *s)
 	array_free(&t->fact_lanes);
 	free(t->lane_of_cpu);
 	strbuf_free(&t->examples);
-	if (t->p)
-		munmap((void *)t->p, t->n);
+	mapped_free(t->mapped);
 	textlog_spec_free(&t->spec);
 	free(t);
 }
@@ -84,7 +82,6 @@ static int map_file(struct textlog *t)
 {
 	_cleanup_fd_ int fd = open(t->spec.path, O_RDONLY | O_CLOEXEC), spooled = -1;
 	struct stat st;
-	void *p;
 	int r = 0;
 
 	if (fd < 0 || fstat(fd, &st))
@@ -99,12 +96,29 @@ static int map_file(struct textlog *t)
 	}
 	if (!st.st_size)
 		return 0;
-	p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, spooled >= 0 ? spooled : fd, 0);
-	if (p == MAP_FAILED)
-		return log_err_r(-errno, "cannot map \"%s\": %m", t->spec.path);
-	t->p = p;
+	t->is_copy = spooled >= 0;
+	r = mapped_new(t->is_copy ? spooled : fd, (size_t)st.st_size, &t->mapped);
+	if (r)
+		return log_err_r(r, "cannot map \"%s\": %m", t->spec.path);
+	t->p = (const char *)mapped_bytes(t->mapped);
 	t->n = (size_t)st.st_size;
 	return 0;
+}
+
+int textlog_check(struct textlog *t)
+{
+	size_t lost = !t->mapped   ? SIZE_MAX
+		      : t->is_copy ? mapped_lost(t->mapped)
+				   : mapped_lost_now(t->mapped, t->spec.path);
+
+	if (lost == SIZE_MAX)
+		return 0;
+	if (!t->told_cut)
+		log_err("\"%s\": byte %zu: cannot be read any more; somebody cut the file, which "
+			"had %zu bytes, or its disk fails",
+			t->spec.path, lost, t->n);
+	t->told_cut = true;
+	return -EIO;
 }
 
 int textlog_open(struct textlog_spec *spec, struct source **ret)
@@ -125,6 +139,8 @@ int textlog_open(struct textlog_spec *spec, struct source **ret)
 	}
 	if (!r)
 		r = textlog_kinds_build(t);
+	if (!r)
+		r = textlog_check(t);
 	if (r == -ENOMEM)
 		log_errno(r, "cannot read \"%s\": %m", t->spec.path);
 	if (r) {

@@ -9,7 +9,7 @@
 
 struct textlog_cursor {
 	struct source_cursor c;
-	const struct textlog *t;
+	struct textlog *t;
 	const struct textlog_lane *lane;
 	const bool *wanted;
 	size_t next;
@@ -157,5 +157,5 @@ int textlog_cursor_read(struct source_cursor *cursor, struct source_item *items,
 			return log_err_r(r, "cannot read \"%s\": %m", c->t->spec.path);
 		n += !r;
 	}
-	return (int)n;
+	return textlog_check(c->t) ? -EIO : (int)n;
 }

@@ -5,7 +5,6 @@
 
 #include <event-parse.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/log.h"
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/array.h"
+#include "base/mapped.h"
 #include "base/text.h"
 #include "source/ops.h"
 #include "source/textline.h"
@@ -45,8 +46,11 @@ struct textlog_names {
 struct textlog {
 	struct source s;
 	struct textlog_spec spec;
+	struct mapped *mapped;
 	const char *p; /* the mapped file */
 	size_t n;
+	bool is_copy; /* of a pipe: nobody else can cut it */
+	bool told_cut;
 	enum textlog_shape shape;
 	struct ARRAY(struct textlog_lane) lanes;
 	uint16_t *lane_of_cpu; /* [cpu + 1]: index + 1 */
@@ -69,6 +73,8 @@ enum textline_status textlog_line(const struct textlog *t, const struct textlog_
 				  const char *s, size_t *n, struct textline *ret);
 must_check int textlog_matcher_init(const struct textlog *t, struct textlog_matcher *ret);
 void textlog_matcher_free(struct textlog_matcher *m);
+/* -EIO after a message when the file became shorter than it was when it was mapped. */
+must_check int textlog_check(struct textlog *t);
 void textlog_find_shape(struct textlog *t);
 /* The end of the line at p: its newline, or the end of the file. */
 const char *textlog_line_end(const struct textlog *t, const char *p);

@@ -88,7 +88,10 @@ static void make_lost(struct lane *l, const struct source_item *it)
 	find_segment(l);
 	end = translate(l, it->end_raw_ticks, &doubtful);
 	if (it->end_raw_ticks == UINT64_MAX) /* up to the end */
-		end = (struct tsc_range){l->floor, UINT64_MAX};
+		end = (struct tsc_range){l->floor		 ? l->floor
+					 : l->begin < UINT64_MAX ? l->begin
+								 : 0,
+					 UINT64_MAX};
 	l->head = (struct event){
 		.type = EVENT_LOST,
 		.machine = l->pub.machine,

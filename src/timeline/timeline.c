@@ -155,9 +155,10 @@ int timeline_new(const struct input *in, const struct timeline_filter *filter,
 		r = make_lanes(t);
 	if (!r)
 		r = plans_make(in, t->lanes, t->n_lanes);
-	if (r)
+	if (r == -ENOMEM || r == -E2BIG)
 		return log_err_r(r, "cannot merge \"%s\": %m", in->title);
-	r = find_first(t);
+	if (!r)
+		r = find_first(t);
 	if (r)
 		return r;
 	*ret = TAKE_PTR(t);
