@@ -12,6 +12,7 @@ static const struct command *const commands[] = {
 	&cmd_agent,
 	&cmd_check,
 	&cmd_demo,
+	&cmd_doctor,
 	&cmd_list,
 	&cmd_record,
 	&cmd_report,

@@ -10,6 +10,16 @@
 static enum log_level max_level = LOG_INFO;
 static bool progress_shown;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static void (*divert)(void *ctx, const char *text);
+static void *divert_ctx;
+
+void log_divert_errors(void (*take)(void *ctx, const char *text), void *ctx)
+{
+	pthread_mutex_lock(&lock);
+	divert = take;
+	divert_ctx = ctx;
+	pthread_mutex_unlock(&lock);
+}
 
 void log_set_level(enum log_level level)
 {
@@ -33,6 +43,14 @@ static void progress_clear(void)
 	progress_shown = false;
 }
 
+__attribute__((format(printf, 1, 0))) static void hand_over(const char *fmt, va_list ap)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	divert(divert_ctx, text);
+}
+
 __attribute__((format(printf, 2, 0))) static void print_line(enum log_level level, const char *fmt,
 							     va_list ap)
 {
@@ -43,9 +61,15 @@ __attribute__((format(printf, 2, 0))) static void print_line(enum log_level leve
 	if (level > max_level)
 		return;
 	pthread_mutex_lock(&lock);
+	errno = saved; /* for %m */
+	if (divert && level == LOG_ERR) {
+		hand_over(fmt, ap);
+		pthread_mutex_unlock(&lock);
+		return;
+	}
 	progress_clear();
 	fprintf(stderr, "onetsc: %s", prefix[level]);
-	errno = saved; /* for %m */
+	errno = saved;
 	vfprintf(stderr, fmt, ap);
 	fputc('\n', stderr);
 	fflush(stderr);

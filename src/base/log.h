@@ -29,6 +29,10 @@ void log_print(enum log_level level, const char *fmt, ...) __attribute__((format
 /* As log_err, with errno set to -err (or err) for %m. */
 void log_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* Hands errors to take(), as text without prefix and newline, until it is called with NULL: for a
+ * command that reports failures of others as its data. */
+void log_divert_errors(void (*take)(void *ctx, const char *text), void *ctx);
+
 /* One line that is rewritten in place, only when stderr is a terminal (and not -q).
  * Any other message first ends it. log_progress_end() removes it. */
 void log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

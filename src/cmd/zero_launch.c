@@ -10,7 +10,6 @@
 #include "cmd/zero.h"
 #include "vm/facts.h"
 #include "vm/launch.h"
-#include "vm/offset.h"
 
 static struct launch_traced traced; /* for the signal handler */
 
@@ -77,29 +76,21 @@ static int launch_traced_program(const struct launch_plan *plan, char **argv, ui
 int zero_launch(const struct zero_options *o, char **argv)
 {
 	_cleanup_(launch_plan_free) struct launch_plan plan = {0};
-	enum offset_refusal refusal;
 	struct inject_why why = {0};
-	struct kvm_probe kvm = {0};
-	int r = launch_plan_make(argv[0], &plan, &why);
+	struct judge_host host;
 
-	if (r) {
+	if (launch_plan_make(argv[0], &plan, &why)) {
 		log_err("%s", why.text);
 		return EXIT_FAILED;
 	}
-	r = facts_kvm(&kvm);
-	if (r) {
-		log_errno(r, "cannot use /dev/kvm: %m%s",
-			  r == -EACCES ? "; add your user to the group kvm" : "");
-		return EXIT_FAILED;
-	}
-	refusal = offset_preflight(NULL, NULL);
-	if (refusal != OFFSET_OK) {
-		log_err("\"%s\" was not started: %s", argv[0], offset_refusal_text(refusal));
+	facts_judge_host(NULL, &host);
+	if (judge_launch(&host, why.text, sizeof(why.text))) {
+		log_err("\"%s\" was not started: %s", argv[0], why.text);
 		return EXIT_FAILED;
 	}
 	if (plan.way == LAUNCH_TRACE)
-		return launch_traced_program(&plan, argv, kvm.tsc_khz);
-	r = launch_exec(&plan, argv, kvm.tsc_khz, log_get_level() < LOG_INFO, &why);
+		return launch_traced_program(&plan, argv, host.kvm.tsc_khz);
+	launch_exec(&plan, argv, host.kvm.tsc_khz, log_get_level() < LOG_INFO, &why);
 	log_err("%s", why.text);
 	return EXIT_FAILED;
 }

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <time.h>
@@ -22,6 +21,7 @@
 #include "cmd/zero_job.h"
 #include "cmd/zero_print.h"
 #include "vm/gate.h"
+#include "vm/watchlock.h"
 
 /* A QEMU reset writes the TSCs in two rounds, each a holding of its own. */
 #define SETTLE_NS 2000000000ull
@@ -149,23 +149,6 @@ static int find_armed(struct watch *w)
 		return log_err_r(-ENOENT, "VM \"%s\" has just ended", w->options->vms.v[0]);
 	w->is_armed = true;
 	return 0;
-}
-
-/* Two watchers would keep each other from the same VM. Held until the process ends. */
-static int take_lock(struct watch *w)
-{
-	_cleanup_free_ char *path = NULL;
-
-	if (asprintf(&path, "%s/.zero.lock", journal_default_dir()) < 0) {
-		path = NULL;
-		return log_err_r(-ENOMEM, "cannot take the lock of onetsc zero: %m");
-	}
-	w->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-	if (w->lock < 0)
-		return log_err_r(-errno, "cannot open \"%s\": %m", path);
-	if (!flock(w->lock, LOCK_EX | LOCK_NB))
-		return 0;
-	return log_err_r(-EBUSY, "another onetsc zero is watching already (it holds \"%s\")", path);
 }
 
 static int open_fds(struct watch *w)
@@ -325,7 +308,7 @@ static int open_watch(struct watch *w)
 	if (!r && setpriority(PRIO_PROCESS, 0, -20))
 		log_debug("zero: cannot raise the priority: %m");
 	r = r ?: undo_begin(&w->journal);
-	r = r ?: take_lock(w);
+	r = r ?: watchlock_take(&w->lock);
 	r = r ?: open_workers(w);
 	if (r)
 		return r;

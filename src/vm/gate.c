@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "vm/bpfiter.h"
 #include "vm/facts.h"
 #include "vm/gate_probe.h"
 
@@ -25,19 +26,6 @@ struct gate {
 	int decide_fd;
 	unsigned swept_at; /* known_vms at the last sweep */
 };
-
-__attribute__((format(printf, 2, 0))) static int print_libbpf(enum libbpf_print_level level,
-							      const char *fmt, va_list ap)
-{
-	char line[512];
-
-	if (log_get_level() < LOG_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), fmt, ap);
-	line[strcspn(line, "\n")] = 0;
-	log_debug("libbpf: %s", line);
-	return 0;
-}
 
 static int on_event(void *ctx, void *data, size_t n)
 {
@@ -179,38 +167,6 @@ static int open_rings(struct gate *g)
 	return 0;
 }
 
-/* Runs an iterator over the open files of a process (0: of all) once. */
-static int walk(const struct bpf_program *prog, pid_t pid)
-{
-	/* Of union bpf_iter_link_info, newer than our header; kernels without it visit all. */
-	struct {
-		uint32_t tid, pid, pid_fd;
-	} task = {.pid = (uint32_t)pid};
-	struct bpf_iter_attach_opts opts;
-	struct bpf_link *link;
-	_cleanup_fd_ int fd = -1;
-	char buf[64];
-	ssize_t n = 0;
-	int r = 0;
-
-	/* libbpf refuses what is not 0 in the padding, which LIBBPF_OPTS() leaves to chance. */
-	memset(&opts, 0, sizeof(opts));
-	opts.sz = sizeof(opts);
-	opts.link_info = (void *)&task;
-	opts.link_info_len = sizeof(task);
-	link = bpf_program__attach_iter(prog, pid ? &opts : NULL);
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0)
-		r = fd;
-	while (!r && (n = read(fd, buf, sizeof(buf))))
-		if (n < 0 && errno != EINTR && errno != EAGAIN)
-			r = -errno;
-	bpf_link__destroy(link);
-	return r;
-}
-
 /* Old VMs first (mode is still GATE_LEARN: a VM that starts to run meanwhile is old too). */
 static int start(struct gate *g)
 {
@@ -222,7 +178,7 @@ static int start(struct gate *g)
 	if (g->config.try_only)
 		return 0;
 	bss->kvm_vcpu_fops = bss->probe.fops;
-	r = walk(g->bpf->progs.learn, 0);
+	r = bpfiter_run(g->bpf->progs.learn, 0, NULL, NULL);
 	if (r)
 		return load_error(r, "look for the VMs that run already");
 	__atomic_store_n(&bss->mode, GATE_ACTIVE, __ATOMIC_SEQ_CST);
@@ -240,7 +196,7 @@ int gate_open(const struct gate_config *config, struct gate **ret)
 	if (!g)
 		return -ENOMEM;
 	g->config = *config;
-	libbpf_set_print(print_libbpf);
+	bpfiter_log_debug();
 	r = load(g);
 	r = r ?: open_rings(g);
 	r = r ?: attach(g);
@@ -344,7 +300,7 @@ bool gate_decide(struct gate *g, const struct gate_event *e, enum gate_op op, ui
 int gate_has_slipped(struct gate *g, const struct gate_event *e, bool *ret)
 {
 	struct gate_vm vm;
-	int r = walk(g->bpf->progs.check, (pid_t)e->tgid);
+	int r = bpfiter_run(g->bpf->progs.check, (pid_t)e->tgid, NULL, NULL);
 
 	if (r || bpf_map_lookup_elem(bpf_map__fd(g->bpf->maps.vms), &e->kvm, &vm))
 		return r ? r : -ENOENT;
@@ -389,7 +345,7 @@ int gate_sweep(struct gate *g)
 		return 0;
 	g->swept_at = bss->known_vms;
 	epoch = __atomic_add_fetch(&bss->epoch, 1, __ATOMIC_SEQ_CST);
-	r = walk(g->bpf->progs.learn, 0);
+	r = bpfiter_run(g->bpf->progs.learn, 0, NULL, NULL);
 	if (!r)
 		drop_unseen(g, epoch);
 	return r;

@@ -94,7 +94,6 @@ static int refused(struct inject *inj, pid_t tid, int err)
 /* What can be known before it is touched. */
 static int check_thread(struct inject *inj, pid_t tid)
 {
-	char features[128];
 	struct proc_stat s;
 	int r = proc_stat_read(NULL, inj->pid, tid, &s);
 
@@ -105,8 +104,7 @@ static int check_thread(struct inject *inj, pid_t tid)
 	if (proc_is_kernel_worker(&s))
 		return inject_fail(inj, -EINVAL, "thread %d is a kernel worker", tid);
 	/* The blob's ret is no return of a call: the shadow stack would not agree. */
-	if (!proc_status(NULL, tid, "x86_Thread_features", features, sizeof(features)) &&
-	    strstr(features, "shstk"))
+	if (proc_has_shadow_stack(NULL, tid))
 		return inject_fail(inj, -EOPNOTSUPP, "thread %d has a user shadow stack", tid);
 	return 0;
 }

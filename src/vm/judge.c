@@ -2,6 +2,7 @@
 #include "vm/judge.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const texts[OFFSET_REFUSALS] = {
@@ -150,4 +151,20 @@ int judge_gate(const struct judge_gate *g, const char **ret_why)
 		*ret_why = "KVM is not loaded: modprobe kvm_intel or kvm_amd first";
 	}
 	return r;
+}
+
+int judge_launch(const struct judge_host *h, char *why, size_t n)
+{
+	enum offset_refusal r;
+
+	if (h->kvm_error) {
+		snprintf(why, n, "cannot use /dev/kvm: %s%s", strerror(-h->kvm_error),
+			 h->kvm_error == -EACCES ? "; add your user to the group kvm" : "");
+		return h->kvm_error;
+	}
+	r = judge_host(h);
+	if (r == OFFSET_OK)
+		return 0;
+	snprintf(why, n, "%s", offset_refusal_text(r));
+	return -EOPNOTSUPP;
 }

@@ -70,3 +70,6 @@ struct judge_gate {
 
 /* 0, or -errno with one sentence that is never freed. */
 must_check int judge_gate(const struct judge_gate *g, const char **ret_why);
+
+/* May `zero -- COMMAND` be used? 0, or -errno with one sentence. */
+must_check int judge_launch(const struct judge_host *h, char *why, size_t n);

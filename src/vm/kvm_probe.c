@@ -36,6 +36,8 @@ int kvm_probe_run(struct kvm_probe *ret)
 	vcpu = new_vcpu(&vm);
 	if (vcpu < 0)
 		return vcpu;
+	/* KVM_CHECK_EXTENSION is there for VMs too. */
+	ret->scaling = ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_TSC_CONTROL) > 0;
 	khz = ioctl(vcpu, KVM_GET_TSC_KHZ);
 	ret->tsc_khz = khz > 0 ? (uint64_t)khz : 0;
 	if (ioctl(vcpu, KVM_HAS_DEVICE_ATTR, &attr)) {

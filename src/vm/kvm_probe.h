@@ -2,6 +2,7 @@
 /* What this host's KVM can do, tried on a throw-away VM of our own. Silent. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -15,6 +16,7 @@ enum kvm_offset_support {
 /* What both questions below are answered from. */
 struct kvm_probe {
 	enum kvm_offset_support support;
+	bool scaling;	  /* KVM_CAP_TSC_CONTROL: guests may have another frequency */
 	uint64_t tsc_khz; /* KVM_GET_TSC_KHZ of a new vCPU: the host's; 0 where KVM does not say */
 };
 

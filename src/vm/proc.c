@@ -81,6 +81,14 @@ long proc_status_number(const char *proc, pid_t pid, const char *key)
 	return (long)v;
 }
 
+bool proc_has_shadow_stack(const char *proc, pid_t tid)
+{
+	char features[128];
+
+	return !proc_status(proc, tid, "x86_Thread_features", features, sizeof(features)) &&
+	       strstr(features, "shstk");
+}
+
 static int compare_pids(const void *a, const void *b)
 {
 	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;

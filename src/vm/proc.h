@@ -29,6 +29,9 @@ must_check int proc_status(const char *proc, pid_t pid, const char *key, char *b
 /* Decimal value of such a line, negative when it is missing or not a number. */
 long proc_status_number(const char *proc, pid_t pid, const char *key);
 
+/* Does thread tid have a user shadow stack? */
+bool proc_has_shadow_stack(const char *proc, pid_t tid);
+
 /* Numeric entries of PATH, ascending; appended to *ret. */
 must_check int proc_list(const char *path, struct pids *ret);
 /* Threads of pid, ascending. -ESRCH when it is gone. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The kernel's structures as far as the gate reads them: names and types only, places are relocated
+/* The kernel's structures as far as our programs read them: names and types only, places are relocated
  * when it is loaded (CO-RE). */
 #pragma once
 
@@ -14,6 +14,8 @@ struct kvm_arch {
 	bool all_vcpus_matched_tsc; /* added by the same */
 	__u64 cur_tsc_nsec, cur_tsc_write, cur_tsc_offset, cur_tsc_generation;
 	int nr_vcpus_matched_tsc;
+	bool use_master_clock;
+	unsigned char vm_type; /* 6.8 */
 } CO_RE;
 struct count {
 	int counter;
@@ -24,8 +26,10 @@ struct kvm {
 } CO_RE;
 struct kvm_vcpu_arch {
 	__u64 l1_tsc_offset, this_tsc_generation;
-	__u64 last_guest_tsc;
-	bool tsc_always_catchup;
+	__u64 last_guest_tsc, ia32_tsc_adjust_msr;
+	bool tsc_catchup, tsc_always_catchup;
+	__u32 virtual_tsc_khz;
+	bool guest_tsc_protected; /* 6.17 */
 } CO_RE;
 struct kvm_vcpu {
 	struct kvm *kvm;
@@ -46,7 +50,10 @@ struct task_struct {
 struct pt_regs {
 	unsigned long si, orig_ax;
 } CO_RE;
-struct bpf_iter_meta;
+struct seq_file;
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} CO_RE;
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
