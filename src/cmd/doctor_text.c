@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define MATRIX_CPUS 8
+#define WIDE_US	    10 /* messages between idle CPUs take less than one */
 
 __attribute__((format(printf, 3, 4))) static void row(struct strbuf *b, const char *name,
 						      const char *fmt, ...)
@@ -115,8 +116,11 @@ static void add_skew(struct strbuf *b, const struct doctor *d)
 		    d->skew.n, s->at_most, ns);
 	else
 		row(b, "TSC skew",
-		    "%zu CPUs, none further apart than %" PRIu64 " ticks%s, all may be equal",
-		    d->skew.n, s->at_most, ns);
+		    "%zu CPUs, none further apart than %" PRIu64 " ticks%s, all may be equal%s",
+		    d->skew.n, s->at_most, ns,
+		    khz && s->at_most > khz / 1000 * WIDE_US
+			    ? "; wide bounds, for the CPUs are busy"
+			    : "");
 	if (s->known)
 		row(b, "", "bounds from %" PRIu64 " exchanges of %zu pair%s in %.0f ms%s",
 		    d->skew.exchanges, d->skew.measured, d->skew.measured == 1 ? "" : "s",
