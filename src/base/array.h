@@ -22,7 +22,7 @@
 		el_;                                                                       \
 	})
 
-#define array_for_each(p, a) for (__typeof__((a)->v + 0) p = (a)->v; p < (a)->v + (a)->n; p++)
+#define array_for_each(p, a) for (__typeof__((a)->v + 0) p = (a)->v; p && p < (a)->v + (a)->n; p++)
 
 #define array_free(a)                   \
 	do {                            \

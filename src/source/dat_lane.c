@@ -30,16 +30,21 @@ struct dat_cursor {
 
 int dat_lane_add(struct dat *d, const char *buffer, unsigned cpu, const struct dat_place *at)
 {
-	struct dat_lane *l = array_add(&d->lanes);
-	struct source_lane *f = array_add(&d->fact_lanes);
 	uint64_t there = at->offset < at->map->n ? at->map->n - at->offset : 0;
 	uint64_t n = at->n < there ? at->n : there;
 	bool cut = at->n > there || at->open_ended;
+	struct source_lane *f;
+	struct dat_lane *l;
 
-	if (!l || !f)
-		return -ENOMEM;
 	if (cpu >= DAT_CPUS_MAX)
 		return -EBADMSG;
+	/* a CPU without events; in version 7 its place may be that of the next one */
+	if (!at->n && !cut)
+		return 0;
+	l = array_add(&d->lanes);
+	f = l ? array_add(&d->fact_lanes) : NULL;
+	if (!f)
+		return -ENOMEM;
 	if (cut && !d->any_cut)
 		d->first_cut_cpu = cpu;
 	d->any_cut |= cut;

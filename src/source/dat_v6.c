@@ -88,8 +88,6 @@ static int read_flyrecord(struct dat *d, struct dat_in *in, const char *buffer)
 
 		if (!dat_in_u64(in, &at) || !dat_in_u64(in, &n))
 			return -ENODATA;
-		if (!n)
-			continue;
 		r = dat_lane_add(d, buffer, cpu,
 				 &(struct dat_place){.map = d->maps.v[0],
 						     .offset = at,

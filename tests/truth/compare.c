@@ -27,7 +27,9 @@ static const struct truth_lane *find_lane(const struct world *w, const struct in
 	const char *name = in->machines.v[l->machine].name;
 
 	if (!l->machine)
-		return l->cpu < w->host_cpus ? &w->host[l->cpu] : NULL;
+		return l->cpu >= w->host_cpus ? NULL
+		       : *l->buffer	      ? &w->instance[l->cpu]
+					      : &w->host[l->cpu];
 	for (unsigned i = 0; i < w->n_vms; i++)
 		if (!strcmp(w->vms[i].name, name) && l->cpu < w->vms[i].n)
 			return &w->vms[i].lanes[l->cpu];
@@ -187,11 +189,31 @@ static void check_lost(struct verify *v, const struct event *ev)
 		      ev->machine, ev->cpu, ev->lost, g->lost);
 }
 
+/* Events of one tick in different lanes: the host's but kvm_exit, guests', kvm_exit; within these by
+ * lane. What follows in the lane of the event before was not yet at its turn. */
+static void check_tie(struct verify *v, const struct event *ev)
+{
+	bool is_exit = ev->type == EVENT_RECORD && !strcmp(ev->kind->name, "kvm_exit");
+	int rank = ev->machine ? 1 : is_exit ? 2 : 0;
+
+	if (v->prev.any && ev->ticks == v->prev.ticks && ev->lane != v->prev.lane) {
+		v->ties++;
+		if (rank < v->prev.rank || (rank == v->prev.rank && ev->lane < v->prev.lane))
+			fault(v, "tie at %" PRIu64 ": lane %u comes after lane %u", ev->ticks,
+			      ev->lane, v->prev.lane);
+	}
+	v->prev.ticks = ev->ticks;
+	v->prev.lane = ev->lane;
+	v->prev.rank = rank;
+	v->prev.any = true;
+}
+
 static int batch(void *state, const struct event *ev, size_t n)
 {
 	struct verify *v = state;
 
 	for (size_t i = 0; i < n; i++) {
+		check_tie(v, &ev[i]);
 		if (!v->lanes[ev[i].lane].lane)
 			continue;
 		if (ev[i].type == EVENT_LOST)

@@ -19,7 +19,7 @@ static const struct opt opts[] = {
 	{0, "session", OPT_FLAG, offsetof(struct config, session), NULL,
 	 "a session directory, not files side by side"},
 	{0, "without", OPT_STRV, offsetof(struct config, without), "FEATURE",
-	 "scaling, steps, backward, loss, host-loss, ties, wrap, sparse, edges"},
+	 "scaling, steps, backward, loss, host-loss, ties, wrap, sparse, edges, forms"},
 	{0},
 };
 

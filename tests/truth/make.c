@@ -8,8 +8,8 @@
 
 unsigned features_without(const char *const *names, size_t n)
 {
-	static const char *const known[] = {"scaling", "steps", "backward", "loss", "host-loss",
-					    "ties",    "wrap",	"sparse",   "edges"};
+	static const char *const known[] = {"scaling", "steps", "backward", "loss",  "host-loss",
+					    "ties",    "wrap",	"sparse",   "edges", "forms"};
 	unsigned features = F_ALL;
 
 	for (size_t i = 0; i < n; i++) {
@@ -155,12 +155,27 @@ static uint64_t random_begin(struct world *w)
 	}
 }
 
+/* From the seed alone, so that the events do not depend on it. */
+static void choose_form(struct world *w)
+{
+	uint64_t n = w->seed * 0x9e3779b97f4a7c15;
+
+	w->form.version = 6;
+	if (!(w->features & F_FORMS))
+		return;
+	w->form.version = n >> 63 ? 7 : 6;
+	w->form.packing = w->form.version == 7 ? (n >> 32) % 3 : PACK_NONE;
+	w->form.instance = (n >> 40) % 3 == 0;
+	w->form.narrow = (n >> 48) % 4 == 0;
+}
+
 int world_make(struct world *w)
 {
 	uint64_t span;
 	int r = 0;
 
 	w->rng = w->seed * 0x2545f4914f6cdd1d + 1;
+	choose_form(w);
 	w->grain = (w->features & F_TIES) && rnd_one_in(w, 3) ? 1 << (6 + rnd_below(w, 7)) : 1;
 	w->host_cpus = 1 + (unsigned)rnd_below(w, HOST_CPUS_MAX);
 	w->n_vms = 1 + (unsigned)rnd_below(w, VMS_MAX);
@@ -199,6 +214,7 @@ void world_free(struct world *w)
 	for (unsigned i = 0; i < HOST_CPUS_MAX; i++) {
 		lane_free(&w->host[i]);
 		lane_free(&w->offsets[i]);
+		lane_free(&w->instance[i]);
 	}
 	for (unsigned i = 0; i < VMS_MAX; i++)
 		for (unsigned k = 0; k < VCPUS_MAX; k++) {

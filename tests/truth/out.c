@@ -17,19 +17,62 @@ static void pages_free(struct bytes *pages, unsigned n)
 		free(pages[i].v);
 }
 
-static int write_lanes(struct world *w, struct truth_lane *lanes, unsigned n, bool loss,
-		       bool keep_offsets, const struct truth_vm *vm, uint64_t trace_id,
-		       const char *path)
+/* bufs: one or two, their lanes; fills in the rest. */
+static int write_lanes(struct dat_file *f, struct world *w, struct truth_lane *const *lanes,
+		       const struct ring_how *how, const char *path)
 {
-	struct bytes pages[HOST_CPUS_MAX] = {0};
+	struct bytes pages[2][HOST_CPUS_MAX] = {0};
 	int r = 0;
 
-	for (unsigned i = 0; i < n && !r; i++)
-		r = ring_pack(w, &lanes[i], loss, keep_offsets, &pages[i]);
+	for (unsigned k = 0; k < f->n_buffers && !r; k++) {
+		f->buffers[k] = (struct dat_buffer){k ? "rest" : "", lanes[k], pages[k]};
+		for (unsigned i = 0; i < f->cpus && !r; i++)
+			r = ring_pack(w, &lanes[k][i], how, &pages[k][i]);
+	}
 	if (!r)
-		r = dat_write(w, vm, trace_id, lanes, pages, n, path);
-	pages_free(pages, n);
+		r = dat_write(f, path);
+	pages_free(pages[0], f->cpus);
+	pages_free(pages[1], f->cpus);
 	return r;
+}
+
+static int write_host(struct world *w, const char *path)
+{
+	struct dat_file f = {.w = w,
+			     .form = w->form,
+			     .trace_id = w->trace_id,
+			     .cpus = w->host_cpus,
+			     .n_buffers = w->form.instance ? 2 : 1};
+	struct ring_how how = {.loss = w->features & F_HOST_LOSS && rnd_one_in(w, 3),
+			       .keep_offsets = !w->session};
+
+	return write_lanes(&f, w, (struct truth_lane *[]){w->host, w->instance}, &how, path);
+}
+
+static int write_guest(struct world *w, struct truth_vm *vm, const char *path)
+{
+	struct dat_file f = {.w = w,
+			     .form = w->form,
+			     .vm = vm,
+			     .trace_id = vm->trace_id,
+			     .cpus = vm->n,
+			     .n_buffers = 1};
+	struct ring_how how = {.loss = w->features & F_LOSS && rnd_one_in(w, 2),
+			       .narrow = w->form.narrow};
+
+	return write_lanes(&f, w, (struct truth_lane *[]){vm->lanes}, &how, path);
+}
+
+static int write_offsets(struct world *w, const char *path)
+{
+	struct dat_file f = {.w = w,
+			     .form = {.version = 6},
+			     .trace_id = w->trace_id ^ 2,
+			     .cpus = w->host_cpus,
+			     .n_buffers = 1};
+	struct ring_how how = {.keep_offsets = true};
+
+	return write_lanes(&f, w, (struct truth_lane *[]){w->offsets}, &how, path);
 }
 
 /* Does another epoch, from that of host tick after on, explain the stamp by a tick at or after it,
@@ -78,20 +121,18 @@ static int write_dats(struct world *w, const char *dir)
 	int r;
 
 	snprintf(path, sizeof(path), "%s/host.dat", dir);
-	r = write_lanes(w, w->host, w->host_cpus, w->features & F_HOST_LOSS && rnd_one_in(w, 3),
-			!w->session, NULL, w->trace_id, path);
+	r = write_host(w, path);
 	for (unsigned i = 0; i < w->n_vms && !r; i++) {
 		struct truth_vm *vm = &w->vms[i];
 
 		snprintf(path, sizeof(path), "%s/guest-%s.dat", dir, vm->name);
-		r = write_lanes(w, vm->lanes, vm->n, w->features & F_LOSS && rnd_one_in(w, 2),
-				false, vm, vm->trace_id, path);
+		r = write_guest(w, vm, path);
 		mark_ambiguous(vm);
 	}
 	if (r || !w->session)
 		return r;
 	snprintf(path, sizeof(path), "%s/offsets.dat", dir);
-	return write_lanes(w, w->offsets, w->host_cpus, false, true, NULL, w->trace_id ^ 2, path);
+	return write_offsets(w, path);
 }
 
 static int add_vcpus(const struct truth_vm *vm, struct session_machine *m)
@@ -221,8 +262,11 @@ static int write_truth(const struct world *w, const char *dir)
 	char path[4200];
 	int r = 0;
 
-	for (unsigned i = 0; i < w->host_cpus && !r; i++)
+	for (unsigned i = 0; i < w->host_cpus && !r; i++) {
 		r = refer(&refs, &w->host[i]);
+		if (!r)
+			r = refer(&refs, &w->instance[i]);
+	}
 	for (unsigned i = 0; i < w->n_vms && !r; i++)
 		for (unsigned k = 0; k < w->vms[i].n && !r; k++)
 			r = refer(&refs, &w->vms[i].lanes[k]);

@@ -12,7 +12,6 @@ enum { TYPE_PADDING = 29, TYPE_EXTEND = 30, TYPE_STAMP = 31 };
 
 #define MISSED_EVENTS (1u << 31)
 #define MISSED_STORED (1u << 30)
-#define HEADER_BYTES  16 /* stamp and commit of a page */
 #define TS_LOW_BITS   59 /* what an absolute stamp can hold */
 
 int bytes_add(struct bytes *b, const void *p, size_t n)
@@ -37,8 +36,9 @@ int bytes_add(struct bytes *b, const void *p, size_t n)
 struct packer {
 	struct world *w;
 	struct bytes *out;
-	size_t page; /* offset of the open page in out */
-	uint32_t at; /* of its data; 0 with open false */
+	unsigned long_bytes, head; /* the kernel's long; stamp and commit of a page */
+	size_t page;		   /* offset of the open page in out */
+	uint32_t at;		   /* of its data; 0 with open false */
 	bool open, clamped;
 	uint64_t last;	 /* the kernel's write_stamp */
 	uint64_t missed; /* before the open page; UINT64_MAX: not told; 0: none */
@@ -46,13 +46,13 @@ struct packer {
 
 static void put32(struct packer *p, uint32_t v)
 {
-	memcpy(p->out->v + p->page + HEADER_BYTES + p->at, &v, 4);
+	memcpy(p->out->v + p->page + p->head + p->at, &v, 4);
 	p->at += 4;
 }
 
 static uint32_t room(const struct packer *p)
 {
-	return p->w->page_bytes - HEADER_BYTES - p->at;
+	return p->w->page_bytes - p->head - p->at;
 }
 
 static int page_open(struct packer *p, uint64_t stamp)
@@ -84,12 +84,12 @@ static void page_close(struct packer *p, bool full)
 	commit = p->at;
 	if (p->missed) {
 		commit |= MISSED_EVENTS;
-		if (p->missed != UINT64_MAX && room(p) >= 8) {
+		if (p->missed != UINT64_MAX && room(p) >= p->long_bytes) {
 			commit |= MISSED_STORED;
-			memcpy(p->out->v + p->page + HEADER_BYTES + p->at, &p->missed, 8);
+			memcpy(p->out->v + p->page + p->head + p->at, &p->missed, p->long_bytes);
 		}
 	}
-	memcpy(p->out->v + p->page + 8, &commit, 8);
+	memcpy(p->out->v + p->page + 8, &commit, p->long_bytes);
 	p->open = false;
 	p->missed = 0;
 }
@@ -115,7 +115,7 @@ static void put_record(struct packer *p, const struct truth_event *e, uint32_t d
 	} else {
 		put32(p, delta << 5 | e->size / 4u);
 	}
-	memcpy(p->out->v + p->page + HEADER_BYTES + p->at, e->data, e->size);
+	memcpy(p->out->v + p->page + p->head + p->at, e->data, e->size);
 	p->at += e->size;
 }
 
@@ -187,22 +187,24 @@ static size_t lose(struct packer *p, struct truth_lane *l, size_t i, bool keep_o
 /* A full page has no room for the count: then it is not told. Corrects the last gap. */
 static void note_untold(struct packer *p, struct truth_lane *l)
 {
-	if (p->missed && p->missed != UINT64_MAX && room(p) < 8)
+	if (p->missed && p->missed != UINT64_MAX && room(p) < p->long_bytes)
 		l->gaps.v[l->gaps.n - 1].lost = UINT64_MAX;
 }
 
 static void close_page(struct packer *p, struct truth_lane *l, bool full)
 {
-	if (full && room(p) >= 8 && p->missed) /* the padding takes the room */
+	/* the padding takes the room, but for what is too small for it */
+	if (full && room(p) >= 8 && p->missed)
 		l->gaps.v[l->gaps.n - 1].lost = UINT64_MAX;
 	note_untold(p, l);
 	page_close(p, full);
 }
 
-int ring_pack(struct world *w, struct truth_lane *l, bool loss, bool keep_offsets,
-	      struct bytes *ret)
+int ring_pack(struct world *w, struct truth_lane *l, const struct ring_how *how, struct bytes *ret)
 {
-	struct packer p = {.w = w, .out = ret};
+	unsigned long_bytes = how->narrow ? 4 : 8;
+	struct packer p = {.w = w, .out = ret, .long_bytes = long_bytes, .head = 8 + long_bytes};
+	bool loss = how->loss, keep_offsets = how->keep_offsets;
 	size_t i = 0;
 
 	if (loss && rnd_one_in(w, 5))

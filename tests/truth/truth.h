@@ -36,6 +36,7 @@ struct truth_vcpu {
 	uint64_t at, guest_at; /* next action, last guest event */
 	int state, host_cpu, todo;
 	uint64_t window;
+	int task;	 /* that runs in the guest; 0 is idle */
 	unsigned vector; /* injected, the guest has not seen it yet; 0 none */
 	uint64_t msr_value;
 	bool msr;
@@ -62,7 +63,18 @@ enum truth_feature {
 	F_WRAP = 64,	/* guest counters wrap */
 	F_SPARSE = 128, /* vCPU ids are not 0..n-1, guest CPUs in another order (sessions only) */
 	F_EDGES = 256,	/* host and guests recorded over different times */
-	F_ALL = 511,
+	F_FORMS = 512,	/* trace.dat v7, compressed, an instance, 32-bit guests */
+	F_ALL = 1023,
+};
+
+enum truth_packing { PACK_NONE, PACK_ZLIB, PACK_ZSTD };
+
+/* How a world's files are written. */
+struct truth_form {
+	unsigned version; /* 6 or 7 */
+	enum truth_packing packing;
+	bool instance; /* the host's background in a buffer of its own */
+	bool narrow;   /* guests have a long of 4 bytes */
 };
 
 /* F_ALL without the named ones; 0 after a message. */
@@ -77,10 +89,12 @@ struct world {
 	uint64_t grain, pace;
 	uint64_t begin, host_from, host_to, end;
 	uint32_t page_bytes, mult, shift;
+	struct truth_form form;
 	uint64_t trace_id, windows;
 	struct truth_vm vms[VMS_MAX];
 	struct truth_lane host[HOST_CPUS_MAX], offsets[HOST_CPUS_MAX];
-	int running[HOST_CPUS_MAX]; /* tid on that CPU */
+	struct truth_lane instance[HOST_CPUS_MAX]; /* of the host, when form.instance */
+	int running[HOST_CPUS_MAX];		   /* tid on that CPU */
 	bool in_guest[HOST_CPUS_MAX];
 };
 

@@ -12,6 +12,8 @@
 #include "files.h"
 #include "verify.h"
 
+#define ALL_HAPPENS 100 /* seeds in which all that worlds may have comes up */
+
 void fault(struct verify *v, const char *fmt, ...)
 {
 	va_list ap;
@@ -91,7 +93,7 @@ static const struct opt opts[] = {
 	{0, "seeds", OPT_U64, offsetof(struct config, seeds), "N", "how many seeds (50)"},
 	{0, "events", OPT_U64, offsetof(struct config, events), "N", "events a world (4000)"},
 	{0, "without", OPT_STRV, offsetof(struct config, without), "FEATURE",
-	 "scaling, steps, backward, loss, host-loss, ties, wrap, sparse, edges"},
+	 "scaling, steps, backward, loss, host-loss, ties, wrap, sparse, edges, forms"},
 	{0, "keep", OPT_FLAG, offsetof(struct config, keep), NULL, "keep the files"},
 	{0},
 };
@@ -106,7 +108,7 @@ static const struct opt_spec spec = {
 
 /* Adds to *sum; false when the world did not come back as it was. */
 static bool run_one(uint64_t seed, bool session, const struct config *c, const char *top,
-		    struct verify *sum)
+		    struct verify *sum, uint64_t *covered)
 {
 	struct world w = {.seed = seed, .session = session};
 	struct verify v = {.w = &w};
@@ -123,6 +125,7 @@ static bool run_one(uint64_t seed, bool session, const struct config *c, const c
 		fault(&v, "cannot be made: %s", strerror(-r));
 	else
 		verify(dir, &v);
+	cover_add(covered, &w);
 	world_free(&w);
 	if (!c->keep)
 		nftw(dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
@@ -134,6 +137,7 @@ static bool run_one(uint64_t seed, bool session, const struct config *c, const c
 	sum->misordered += v.misordered;
 	sum->solved += v.solved;
 	sum->effects += v.effects;
+	sum->ties += v.ties;
 	sum->bounds += v.bounds;
 	sum->faults += v.faults;
 	return !v.faults;
@@ -145,6 +149,7 @@ int main(int argc, char **argv)
 	const char *tmp = getenv("TMPDIR");
 	char top[256];
 	struct verify sum = {0};
+	uint64_t covered[COVERS] = {0};
 	unsigned bad = 0;
 	int r = opt_parse(&spec, &c, argc, argv);
 
@@ -159,8 +164,8 @@ int main(int argc, char **argv)
 	}
 	log_set_level(LOG_ERR);
 	for (uint64_t i = 0; i < c.seeds; i++) {
-		bad += !run_one(c.first + i, true, &c, top, &sum);
-		bad += !run_one(c.first + i, false, &c, top, &sum);
+		bad += !run_one(c.first + i, true, &c, top, &sum, covered);
+		bad += !run_one(c.first + i, false, &c, top, &sum, covered);
 	}
 	if (c.keep)
 		printf("# files are in %s\n", top);
@@ -172,11 +177,15 @@ int main(int argc, char **argv)
 		       sum.events);
 		bad++;
 	}
+	if (cover_print(covered) + !sum.ties && !c.without.n && c.seeds >= ALL_HAPPENS) {
+		puts("# some of it never happens");
+		bad++;
+	}
 	printf("%s 1 - %" PRIu64 " worlds: %" PRIu64 " events, %" PRIu64 " exact, %" PRIu64
 	       " bounded (%" PRIu64 " clamped), %" PRIu64 " misordered, %" PRIu64
 	       " offsets solved, %" PRIu64 " effects after their causes, %" PRIu64
-	       " bounds tried, %u worlds wrong\n1..1\n",
+	       " bounds tried, %" PRIu64 " ties, %u worlds wrong\n1..1\n",
 	       bad ? "not ok" : "ok", 2 * c.seeds, sum.events, sum.exact, sum.bounded, sum.clamped,
-	       sum.misordered, sum.solved, sum.effects, sum.bounds, bad);
+	       sum.misordered, sum.solved, sum.effects, sum.bounds, sum.ties, bad);
 	return bad ? 1 : 0;
 }

@@ -22,6 +22,13 @@ struct verify {
 	unsigned faults;
 	uint64_t events, exact, bounded, clamped, ambiguous, misordered, solved, effects, bounds;
 	uint64_t whole; /* events whose window is recorded */
+	struct {	/* the event before */
+		uint64_t ticks;
+		uint32_t lane;
+		int rank;
+		bool any;
+	} prev;
+	uint64_t ties; /* events of the same tick as the one before, in another lane */
 };
 
 /* Notes that something is wrong; the first few are printed. */
@@ -29,6 +36,35 @@ void fault(struct verify *v, const char *fmt, ...) __attribute__((format(printf,
 
 /* compare.c: holds each event of the timeline against what happened; state is the struct verify. */
 extern const struct consumer compare_consumer;
+
+/* cover.c: what the worlds had in them. A suite of many worlds in which something never happens proves
+ * nothing about it. */
+enum cover {
+	COVER_VMS,     /* several */
+	COVER_MIGRATE, /* a vCPU entered the guest on two host CPUs */
+	COVER_SCALE_32,
+	COVER_SCALE_48,
+	COVER_STEP,
+	COVER_STEP_BACK,
+	COVER_STEPS_CLOSE, /* two of one vCPU less than 50 events apart */
+	COVER_STEP_ALONE,  /* one vCPU of several */
+	COVER_WRAP,	   /* of a guest's counter */
+	COVER_HIGH,	   /* host counter above 2^59 */
+	COVER_GUEST_LOSS,
+	COVER_HOST_LOSS,
+	COVER_CLAMP,
+	COVER_HALT,
+	COVER_V7_PLAIN,
+	COVER_V7_ZLIB,
+	COVER_V7_ZSTD,
+	COVER_INSTANCE,
+	COVER_NARROW,
+	COVERS,
+};
+/* Adds a world whose files are written. */
+void cover_add(uint64_t *counts, const struct world *w);
+/* Prints them; how many never happened. */
+unsigned cover_print(const uint64_t *counts);
 
 /* prove.c: what check says of the world, and what it must say when something is changed. */
 void check_proof(struct verify *v, const struct proof_result *r);

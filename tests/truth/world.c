@@ -11,6 +11,7 @@ typedef unsigned __int128 u128;
 enum { OUT, ON_CPU, IN_GUEST };
 
 #define MSR_TSC_DEADLINE 0x6e0
+#define EXIT_HLT	 0x78
 
 uint64_t map_forward(const struct truth_map *m, uint64_t host_ticks)
 {
@@ -61,6 +62,11 @@ static struct truth_event *emit(struct world *w, struct truth_lane *l, struct tr
 	return p;
 }
 
+static struct truth_lane *host_lane(struct world *w, int cpu, enum truth_kind kind)
+{
+	return w->form.instance && kind == T_WAKING ? &w->instance[cpu] : &w->host[cpu];
+}
+
 static int host_event(struct world *w, uint64_t at, int cpu, int vm, int vcpu, struct truth_event e,
 		      int pid, uint64_t a, uint64_t b)
 {
@@ -71,7 +77,7 @@ static int host_event(struct world *w, uint64_t at, int cpu, int vm, int vcpu, s
 	if (at < w->host_from || at > w->host_to)
 		return 0;
 	payload_fill(&e, pid, a, b);
-	return emit(w, &w->host[cpu], e) ? 0 : -ENOMEM;
+	return emit(w, host_lane(w, cpu, e.kind), e) ? 0 : -ENOMEM;
 }
 
 #define EVENT(k, ...) ((struct truth_event){.kind = (k), ##__VA_ARGS__})
@@ -109,6 +115,7 @@ static int guest_event(struct world *w, struct truth_vm *vm, struct truth_vcpu *
 	};
 
 	uint64_t a = rnd_below(w, 1 << 16), b = rnd_below(w, 50);
+	int pid = v->task;
 
 	if (v->vector) { /* an interrupt comes before all else */
 		e.kind = T_VECTOR;
@@ -120,11 +127,16 @@ static int guest_event(struct world *w, struct truth_vm *vm, struct truth_vcpu *
 		b = v->msr_value;
 		v->msr = false;
 	}
+	if (e.kind == T_SWITCH) {
+		a = (uint64_t)v->task;
+		v->task = rnd_one_in(w, 2) ? 0 : 100 + (int)rnd_below(w, 50);
+		b = (uint64_t)v->task;
+	}
 	find_interval(&e, &v->epochs.v[v->epochs.n - 1]);
 	v->guest_at = v->at;
 	if (v->at < vm->from || v->at > vm->to)
 		return 0;
-	payload_fill(&e, 100 + (int)rnd_below(w, 50), a, b);
+	payload_fill(&e, pid, a, b);
 	return emit(w, &vm->lanes[v->guest_cpu], e) ? 0 : -ENOMEM;
 }
 
@@ -243,7 +255,8 @@ static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v
 
 static int run_in_guest(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
-	static const unsigned reasons[] = {0x60, 0x78, 0x7b, 0x7c, 0x400};
+	static const unsigned reasons[] = {0x60, 0x7b, 0x7c, 0x400};
+	unsigned reason = reasons[rnd_below(w, ARRAY_SIZE(reasons))];
 	int r;
 
 	if (v->todo-- > 0)
@@ -251,9 +264,10 @@ static int run_in_guest(struct world *w, struct truth_vm *vm, struct truth_vcpu 
 	v->state = ON_CPU;
 	v->todo = (int)rnd_below(w, 3);
 	w->in_guest[v->host_cpu] = false;
+	if (!v->task && rnd_one_in(w, 2)) /* only the idle task halts */
+		reason = EXIT_HLT;
 	r = host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
-		       EVENT(T_EXIT, .window = v->window), v->tid, v->id,
-		       reasons[rnd_below(w, ARRAY_SIZE(reasons))]);
+		       EVENT(T_EXIT, .window = v->window), v->tid, v->id, reason);
 	v->at += w->grain; /* handling it takes time */
 	return r;
 }
