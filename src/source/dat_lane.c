@@ -132,8 +132,11 @@ static bool next_chunk(struct dat_cursor *c)
 	const void *data;
 	uint8_t *out;
 
-	if (!c->chunks_left)
+	if (!c->chunks_left) {
+		if (dat_in_left(&c->in) > CHUNK_SLACK && !c->lane->cut)
+			tell_broken(c, at, "compressed data goes on behind its last chunk");
 		return false;
+	}
 	c->chunks_left--;
 	if (!dat_in_u32(&c->in, &packed) || !dat_in_u32(&c->in, &plain) ||
 	    !(data = dat_in_take(&c->in, packed))) {

@@ -267,7 +267,7 @@ static int add_buffer(struct dat *d, struct dat_in *in)
 	r = use_buffer_clock(d, clock);
 	if (r)
 		return r;
-	if (page < RINGBUF_PAGE_MIN || page > RINGBUF_PAGE_MAX)
+	if (!dat_page_is_sane(page))
 		return -EBADMSG;
 	at_section = array_add(&d->found);
 	if (!at_section)

@@ -96,22 +96,34 @@ static uint64_t chunks_end(const struct dat_map *m, uint64_t at, uint64_t end, b
 	return *ret_whole ? dat_in_offset(&in) : end;
 }
 
-/* The end of a plain CPU's pages: where stamps begin anew. */
-static uint64_t pages_end(const struct dat_map *m, uint64_t at, uint64_t end, uint32_t page,
-			  bool *ret_whole)
+/* Stamp of the page's last record. */
+static uint64_t page_last_ticks(const struct dat *d, const uint8_t *page)
 {
+	static const struct source_kind any = {.pid_at = -1};
+	struct ringbuf rb = {.kinds = {.unknown = &any, .broken = &any},
+			     .commit_bytes = d->user_long};
+	struct source_item items[64];
+
+	if (ringbuf_page(&rb, page, d->page_bytes, d->page_bytes))
+		while (ringbuf_read(&rb, items, ARRAY_SIZE(items)))
+			;
+	return rb.last_ticks;
+}
+
+/* The end of a plain CPU's pages: the next CPU's begin earlier. */
+static uint64_t pages_end(const struct dat *d, uint64_t at, uint64_t end, bool *ret_whole)
+{
+	const uint8_t *p = d->maps.v[0]->p;
 	uint64_t last = 0;
 
 	*ret_whole = false;
-	for (; end - at >= page; at += page) {
-		uint64_t ticks = ringbuf_page_ticks(m->p + at);
-
-		*ret_whole = ticks < last;
-		if (*ret_whole)
-			return at;
-		last = ticks;
+	for (; end - at >= sizeof(last); at += d->page_bytes) {
+		*ret_whole = ringbuf_page_ticks(p + at) < last;
+		if (*ret_whole || end - at < d->page_bytes)
+			break;
+		last = page_last_ticks(d, p + at);
 	}
-	return end;
+	return *ret_whole ? at : end;
 }
 
 static int add_cpu(struct dat *d, const struct found_buffer *b, const char *name, unsigned cpu,
@@ -127,7 +139,7 @@ static int add_cpu(struct dat *d, const struct found_buffer *b, const char *name
 
 	if (start < b->end) {
 		*at = b->compressed ? chunks_end(place.map, start, b->end, &whole)
-				    : pages_end(place.map, start, b->end, d->page_bytes, &whole);
+				    : pages_end(d, start, b->end, &whole);
 		place.n = *at - start;
 		place.open_ended = !whole && !(b->whole && !b->compressed);
 	} else {
@@ -174,8 +186,7 @@ int dat_recover(struct dat *d, uint64_t offset, int (*read_list)(struct dat *d, 
 	if (r.lost_track)
 		dat_warn(d, r.end, "no section there; what is behind it is lost");
 	d->s.facts.truncated = true;
-	if (d->cpus > DAT_CPUS_MAX || d->page_bytes < RINGBUF_PAGE_MIN ||
-	    d->page_bytes > RINGBUF_PAGE_MAX)
+	if (d->cpus > DAT_CPUS_MAX || !dat_page_is_sane(d->page_bytes))
 		r.buffers.n = 0;
 	for (size_t i = 0; i < r.buffers.n && !err; i++)
 		err = add_buffer(d, &r.buffers.v[i], known + (unsigned)i);

@@ -33,6 +33,12 @@ enum dat_option_id {
 	DAT_CMDLINES = 21,
 };
 
+/* Sub-buffers are 2^n pages (ring_buffer_subbuf_order_set()). */
+static inline bool dat_page_is_sane(uint32_t n)
+{
+	return n >= RINGBUF_PAGE_MIN && n <= RINGBUF_PAGE_MAX && !(n & (n - 1));
+}
+
 struct dat_map { /* a mapped file */
 	char *path;
 	struct mapped *mapped;

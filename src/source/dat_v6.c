@@ -80,6 +80,25 @@ static int add_parts(struct dat *d, const char *buffer)
 	return 0;
 }
 
+static bool is_parts(const struct dat *d)
+{
+	size_t n = strlen(d->maps.v[0]->path);
+
+	return n > 5 && !strcmp(d->maps.v[0]->path + n - 5, ".head");
+}
+
+/* CPUs from that one on: nothing of their data is in the file, nor where it was. */
+static int add_cut(struct dat *d, const char *buffer, uint32_t cpu)
+{
+	struct dat_place at = {
+		.map = d->maps.v[0], .page_bytes = d->page_bytes, .open_ended = true};
+	int r = 0;
+
+	for (; cpu < d->cpus && !r; cpu++)
+		r = dat_lane_add(d, buffer, cpu, &at);
+	return r;
+}
+
 static int read_flyrecord(struct dat *d, struct dat_in *in, const char *buffer)
 {
 	for (uint32_t cpu = 0; cpu < d->cpus; cpu++) {
@@ -87,7 +106,7 @@ static int read_flyrecord(struct dat *d, struct dat_in *in, const char *buffer)
 		int r;
 
 		if (!dat_in_u64(in, &at) || !dat_in_u64(in, &n))
-			return -ENODATA;
+			return add_cut(d, buffer, cpu);
 		r = dat_lane_add(d, buffer, cpu,
 				 &(struct dat_place){.map = d->maps.v[0],
 						     .offset = at,
@@ -99,13 +118,6 @@ static int read_flyrecord(struct dat *d, struct dat_in *in, const char *buffer)
 	return 0;
 }
 
-static bool is_parts(const struct dat *d)
-{
-	size_t n = strlen(d->maps.v[0]->path);
-
-	return n > 5 && !strcmp(d->maps.v[0]->path + n - 5, ".head");
-}
-
 /* "options  ", then "flyrecord" or "latency  ": what the CPUs hold. */
 static int read_data(struct dat *d, struct dat_in *in, const char *buffer)
 {
@@ -115,19 +127,21 @@ static int read_data(struct dat *d, struct dat_in *in, const char *buffer)
 
 	if (tag && !memcmp(tag, "options  ", 10)) {
 		r = read_options(d, in);
+		if (d->cpus > DAT_CPUS_MAX)
+			return dat_err(d, at, "%u CPUs are more than %u", d->cpus, DAT_CPUS_MAX);
+		if (r == -ENODATA && !is_parts(d))
+			return add_cut(d, buffer, 0);
 		if (r)
 			return r;
 		at = dat_in_offset(in);
 		tag = dat_in_take(in, 10);
 	}
 	if (!tag)
-		return -ENODATA;
+		return add_cut(d, buffer, 0);
 	if (!memcmp(tag, "latency  ", 10))
 		return dat_err(d, at, "holds the text of a latency tracer, not events");
 	if (memcmp(tag, "flyrecord", 10))
 		return dat_err(d, at, "\"flyrecord\" expected");
-	if (d->cpus > DAT_CPUS_MAX)
-		return dat_err(d, at, "%u CPUs are more than %u", d->cpus, DAT_CPUS_MAX);
 	return is_parts(d) ? add_parts(d, buffer) : read_flyrecord(d, in, buffer);
 }
 
@@ -139,11 +153,13 @@ static int read_buffers(struct dat *d)
 
 	for (size_t i = 0; i < n && !r; i++) {
 		const struct dat_buffer *b = &d->buffers.v[i];
-		struct dat_in in = {m->p + b->offset, m->p + b->offset, m->p + m->n, b->offset};
+		uint64_t at = b->offset < m->n ? b->offset : m->n;
+		struct dat_in in = {m->p + at, m->p + at, m->p + m->n, at};
 
 		if (b->offset >= m->n)
-			return -ENODATA;
-		r = read_data(d, &in, b->name);
+			r = add_cut(d, b->name, 0);
+		else
+			r = read_data(d, &in, b->name);
 	}
 	return r;
 }
@@ -173,8 +189,8 @@ int dat_v6_read(struct dat *d, struct dat_in *in)
 	if (r)
 		return r;
 	at = dat_in_offset(in);
-	if (d->page_bytes < RINGBUF_PAGE_MIN || d->page_bytes > RINGBUF_PAGE_MAX)
-		return dat_err(d, 12, "a page of %u bytes", d->page_bytes);
+	if (!dat_page_is_sane(d->page_bytes))
+		return dat_err(d, 14, "a page of %u bytes", d->page_bytes);
 	if (!dat_in_u32(in, &d->cpus))
 		return -ENODATA;
 	if (d->cpus > DAT_CPUS_MAX)

@@ -199,9 +199,29 @@ static int take_compression(struct dat *d, struct dat_in *in)
 	return 0;
 }
 
+/* Places where no section of that kind is. */
+static bool drop_wrong_places(struct dat *d)
+{
+	const struct dat_map *m = d->maps.v[0];
+	bool any = false;
+
+	for (unsigned id = DAT_HEADER_INFO; id <= DAT_CMDLINES; id++) {
+		struct dat_in in = {m->p, m->p, m->p + m->n, 0};
+		uint16_t found = 0;
+
+		if (!d->section_at[id] ||
+		    (dat_in_take(&in, d->section_at[id]) && dat_in_u16(&in, &found) && found == id))
+			continue;
+		dat_warn(d, d->section_at[id], "section %u should be there", id);
+		d->section_at[id] = 0;
+		any = true;
+	}
+	return any;
+}
+
 int dat_v7_read(struct dat *d, struct dat_in *in)
 {
-	uint64_t options;
+	uint64_t options, first;
 	int r;
 
 	r = take_compression(d, in);
@@ -209,7 +229,10 @@ int dat_v7_read(struct dat *d, struct dat_in *in)
 		return r;
 	if (!dat_in_u64(in, &options))
 		return -ENODATA;
-	r = read_all_options(d, options, dat_in_offset(in));
+	first = dat_in_offset(in);
+	r = read_all_options(d, options, first);
+	if (!r && drop_wrong_places(d))
+		r = dat_recover(d, first, read_found_list);
 	if (r)
 		return r;
 	if (!d->section_at[DAT_HEADER_INFO] && dat_in_left(in) < 16)

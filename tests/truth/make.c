@@ -160,8 +160,8 @@ static void choose_form(struct world *w)
 {
 	uint64_t n = w->seed * 0x9e3779b97f4a7c15;
 
-	w->form.version = 6;
-	if (!(w->features & F_FORMS))
+	w->form = w->fixed_form ? *w->fixed_form : (struct truth_form){.version = 6};
+	if (w->fixed_form || !(w->features & F_FORMS))
 		return;
 	w->form.version = n >> 63 ? 7 : 6;
 	w->form.packing = w->form.version == 7 ? (n >> 32) % 3 : PACK_NONE;

@@ -16,6 +16,8 @@ enum { TYPE_PADDING = 29, TYPE_EXTEND = 30, TYPE_STAMP = 31 };
 
 int bytes_add(struct bytes *b, const void *p, size_t n)
 {
+	if (!n)
+		return 0;
 	if (b->n + n > b->size) {
 		size_t size = (b->n + n) * 2;
 		uint8_t *v = realloc(b->v, size);

@@ -90,6 +90,7 @@ struct world {
 	uint64_t begin, host_from, host_to, end;
 	uint32_t page_bytes, mult, shift;
 	struct truth_form form;
+	const struct truth_form *fixed_form; /* NULL: from the seed */
 	uint64_t trace_id, windows;
 	struct truth_vm vms[VMS_MAX];
 	struct truth_lane host[HOST_CPUS_MAX], offsets[HOST_CPUS_MAX];
