@@ -5,7 +5,6 @@
 #include "cmd/check.h"
 #include "cmd/command.h"
 #include "cmd/input.h"
-#include "timeline/timeline.h"
 
 struct config {
 	bool json, epochs, ignore_epochs, solve;
@@ -75,15 +74,18 @@ static int solve(struct input *in, struct solve *ret)
 	return r ? r : solve_apply(ret, in);
 }
 
-static int pass(const struct input *in, struct proof *p, struct laws *l)
+static int pass(const struct input *in, struct proof *p, struct laws *l,
+		struct timeline_totals *totals)
 {
 	_cleanup_timeline_ struct timeline *t = NULL;
 	int r = timeline_new(in, NULL, &t);
 
-	if (r)
-		return r;
-	return timeline_run(t, (struct timeline_use[]){{&proof_consumer, p}, {&laws_consumer, l}},
-			    2);
+	if (!r)
+		r = timeline_run(
+			t, (struct timeline_use[]){{&proof_consumer, p}, {&laws_consumer, l}}, 2);
+	for (size_t i = 0; i < in->machines.n && !r; i++)
+		totals[i] = *timeline_totals(t, (unsigned)i);
+	return r;
 }
 
 static int check(struct input *in, const struct config *c)
@@ -91,19 +93,21 @@ static int check(struct input *in, const struct config *c)
 	_cleanup_proof_ struct proof *p = NULL;
 	_cleanup_laws_ struct laws *l = NULL;
 	_cleanup_solve_ struct solve s = {0};
+	_cleanup_free_ struct timeline_totals *totals = calloc(in->machines.n + 1, sizeof(*totals));
 	struct check_found f = {.in = in, .solved = &s, .epochs = c->epochs, .worst = c->worst};
-	int r = 0;
+	int r = totals ? 0 : -ENOMEM;
 
+	f.totals = totals;
 	if (c->ignore_epochs)
 		ignore_epochs(in);
-	if (c->solve)
+	if (c->solve && !r)
 		r = solve(in, &s);
 	if (!r)
 		r = proof_new(&p);
 	if (!r)
 		r = laws_new(&l);
 	if (!r)
-		r = pass(in, p, l);
+		r = pass(in, p, l, totals);
 	if (r == -ENOMEM)
 		return log_err_r(r, "cannot check \"%s\": %m", in->title);
 	if (r)

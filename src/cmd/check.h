@@ -7,8 +7,10 @@
 #include "insight/laws.h"
 #include "insight/proof.h"
 #include "insight/solve.h"
+#include "timeline/timeline.h"
 
 struct check_found {
+	const struct timeline_totals *totals; /* by machine */
 	const struct input *in;
 	const struct solve *solved; /* without vCPUs when --solve was not asked for */
 	const struct proof_result *proof;

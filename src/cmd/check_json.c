@@ -101,7 +101,8 @@ static void json_solved(struct strbuf *b, const struct input *in, const struct s
 
 static void json_laws(struct strbuf *b, const struct laws_result *l)
 {
-	static const char *const keys[] = {[LAW_VECTOR] = "vector", [LAW_MSR] = "msr"};
+	static const char *const keys[] = {
+		[LAW_VECTOR] = "vector", [LAW_MSR] = "msr", [LAW_HALT] = "halt"};
 
 	strbuf_puts(b, ",\"laws\":{");
 	for (int i = 0; i < LAWS; i++) {
@@ -118,6 +119,28 @@ static void json_laws(struct strbuf *b, const struct laws_result *l)
 	strbuf_puts(b, "}");
 }
 
+/* Of the host and the guests, in that order. */
+static void json_lost(struct strbuf *b, const struct check_found *f)
+{
+	strbuf_puts(b, ",\"lost\":[");
+	for (size_t i = 0; i < f->in->machines.n; i++) {
+		const struct input_machine *m = &f->in->machines.v[i];
+		const struct timeline_totals *t = &f->totals[i];
+		const char *name = m->name ?: "?";
+
+		strbuf_puts(b, i ? ",{\"machine\":" : "{\"machine\":");
+		strbuf_json(b, name, strlen(name));
+		strbuf_printf(b,
+			      ",\"events\":%" PRIu64 ",\"gaps\":%" PRIu64
+			      ",\"gaps_not_counted\":%" PRIu64 ",\"bytes_missing\":%" PRIu64
+			      ",\"truncated\":%s}",
+			      t->lost, t->gaps, t->gaps_uncounted,
+			      m->source ? source_facts(m->source)->bytes_missing : 0,
+			      m->source && source_facts(m->source)->truncated ? "true" : "false");
+	}
+	strbuf_puts(b, "]");
+}
+
 int check_print_json(const struct check_found *f)
 {
 	const struct proof_result *r = f->proof;
@@ -131,6 +154,7 @@ int check_print_json(const struct check_found *f)
 		      verdicts[check_verdict(f)], r->events, r->inside, r->violations);
 	json_reasons(&b, r->unjudged);
 	json_laws(&b, f->laws);
+	json_lost(&b, f);
 	if (s->vcpus.n) {
 		strbuf_puts(&b, ",\"solved\":[");
 		for (size_t i = 0; i < s->vcpus.n; i++) {

@@ -70,6 +70,28 @@ static void print_epochs(const struct input *in, const struct proof_vcpu *v)
 	}
 }
 
+static void print_lost(const struct check_found *f)
+{
+	for (size_t i = 0, n = 0; i < f->in->machines.n; i++) {
+		const struct timeline_totals *t = &f->totals[i];
+		uint64_t counted = t->gaps - t->gaps_uncounted;
+		char name[64];
+
+		if (!t->gaps)
+			continue;
+		if (!n++)
+			puts("\nLost:");
+		printf("  %s: ", machine_name(f->in, (unsigned)i, name, sizeof(name)));
+		if (counted)
+			printf("%" PRIu64 " events in %" PRIu64 " gap%s%s", t->lost, counted,
+			       counted == 1 ? "" : "s", t->gaps_uncounted ? "; " : "");
+		if (t->gaps_uncounted)
+			printf("%" PRIu64 " gap%s without a count", t->gaps_uncounted,
+			       t->gaps_uncounted == 1 ? "" : "s");
+		putchar('\n');
+	}
+}
+
 static void print_worst(const struct input *in, const struct proof_result *r, uint64_t max)
 {
 	if (r->n_worst && max)
@@ -196,6 +218,7 @@ void check_print_text(const struct check_found *f)
 	for (unsigned i = 0; i < PROOF_REASONS; i++)
 		if (r->unjudged[i])
 			printf("  %10" PRIu64 " %s\n", r->unjudged[i], proof_reason_text(i));
+	print_lost(f);
 	print_laws(f->in, f->laws);
 	print_worst(f->in, r, f->worst);
 	print_verdict(f);

@@ -6,12 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "insight/halt.h"
 #include "insight/threads.h"
 #include "timeline/timeline.h"
 
 #define MSR_CAUSES 64 /* writes whose effect is still to come, and some that have none */
 #define MSR_SEEN   64 /* different MSRs that exit */
 #define VECTORS	   256
+
+enum { KVM_ISA_SVM = 2 }; /* in kvm_exit; 1 is VMX (arch/x86/kvm/trace.h) */
+enum { VMX_HLT = 12, VMX_VMCALL = 18, VMX_VMLAUNCH = 20, VMX_VMRESUME = 24 };
+enum { SVM_HLT = 0x78, SVM_VMRUN = 0x80, SVM_VMMCALL = 0x81 };
 
 struct msr_cause {
 	uint64_t ticks, value;
@@ -35,6 +40,7 @@ struct track { /* one vCPU */
 	uint64_t suspect[LAWS]; /* effects without cause, until the vCPU's next host event */
 	uint64_t first_suspect[LAWS];
 	struct law_sum sums[LAWS];
+	struct halt halt;
 };
 
 struct effect_kind { /* of a guest's file */
@@ -53,7 +59,12 @@ struct laws {
 	struct effect_kinds *effects; /* by machine */
 	uint64_t gap_end;	      /* host events are missing up to here */
 	const struct source_kind *entry, *exit, *inject, *msr;
-	const struct source_field *vector, *soft, *ecx, *data, *is_write;
+	const struct source_field *vector, *soft, *ecx, *data, *is_write, *reason, *isa;
+	struct law_guest {
+		const struct source_kind *sched_switch;
+		const struct source_field *next_pid;
+		bool others_halt; /* not the idle task alone */
+	} * guests;		  /* by machine */
 	struct laws_result result;
 };
 
@@ -62,6 +73,7 @@ const char *law_text(enum law law)
 	static const char *const texts[] = {
 		[LAW_VECTOR] = "injected vector → guest irq entry",
 		[LAW_MSR] = "MSR write: exit → guest event",
+		[LAW_HALT] = "guest idle → HLT exit",
 	};
 
 	return texts[law];
@@ -110,10 +122,20 @@ static void find_causes(struct laws *l)
 	l->ecx = l->msr ? source_field_find(l->msr, "ecx") : NULL;
 	l->data = l->msr ? source_field_find(l->msr, "data") : NULL;
 	l->is_write = l->msr ? source_field_find(l->msr, "write") : NULL;
+	l->reason = l->exit ? source_field_find(l->exit, "exit_reason") : NULL;
+	l->isa = l->exit ? source_field_find(l->exit, "isa") : NULL;
 	if (!l->vector) /* 4.x calls the field irq; not judged */
 		l->inject = NULL;
 	if (!l->ecx || !l->data || !l->is_write)
 		l->msr = NULL;
+}
+
+static void find_switch(struct law_guest *g, const struct source *s)
+{
+	g->sched_switch = source_kind_find(s, "sched", "sched_switch");
+	g->next_pid = g->sched_switch ? source_field_find(g->sched_switch, "next_pid") : NULL;
+	if (!g->next_pid)
+		g->sched_switch = NULL;
 }
 
 static int add_tracks(struct laws *l)
@@ -122,7 +144,8 @@ static int add_tracks(struct laws *l)
 
 	l->tracks = calloc(l->n_tracks + 1, sizeof(*l->tracks));
 	l->effects = calloc(l->in->machines.n + 1, sizeof(*l->effects));
-	if (!l->tracks || !l->effects)
+	l->guests = calloc(l->in->machines.n + 1, sizeof(*l->guests));
+	if (!l->tracks || !l->effects || !l->guests)
 		return -ENOMEM;
 	array_for_each(m, &l->in->machines) {
 		size_t machine = (size_t)(m - l->in->machines.v);
@@ -130,7 +153,10 @@ static int add_tracks(struct laws *l)
 
 		if (r)
 			return r;
+		if (m->is_guest && !m->is_text && m->source)
+			find_switch(&l->guests[machine], m->source);
 		array_for_each(v, &m->vcpus) {
+			halt_init(&l->tracks[n].halt);
 			l->tracks[n].machine = (uint16_t)machine;
 			l->tracks[n].id = v->id;
 			for (int law = 0; law < LAWS; law++)
@@ -239,6 +265,25 @@ static void begin_known(struct track *t)
 		t->seen[i].excused = true;
 }
 
+/* The vendors' numbers: exit reasons of VMX, exit codes of SVM (arch/x86/include/uapi/asm/vmx.h, svm.h). */
+static void vcpu_exit(struct laws *l, struct track *t, const struct event *ev)
+{
+	bool is_svm;
+	uint64_t reason;
+
+	if (!l->reason || !l->isa || !l->guests[t->machine].sched_switch)
+		return;
+	is_svm = source_field_u64(l->isa, ev->data) == KVM_ISA_SVM;
+	reason = source_field_u64(l->reason, ev->data);
+	if (!is_svm)
+		reason &= 0xffff; /* flags */
+	if (reason == (is_svm ? SVM_HLT : VMX_HLT))
+		halt_exit(&t->halt, ev->ticks);
+	else if (is_svm ? reason == SVM_VMRUN || reason == SVM_VMMCALL
+			: reason == VMX_VMCALL || reason == VMX_VMLAUNCH || reason == VMX_VMRESUME)
+		l->guests[t->machine].others_halt = true;
+}
+
 static void host_event(struct laws *l, const struct event *ev)
 {
 	struct track *t;
@@ -256,6 +301,8 @@ static void host_event(struct laws *l, const struct event *ev)
 		return;
 	t = &l->tracks[i];
 	convict(t);
+	if (ev->kind == l->exit)
+		vcpu_exit(l, t, ev);
 	if (ev->kind == l->exit && !t->known && ev->ticks > l->gap_end)
 		begin_known(t);
 	else if (ev->kind == l->inject && !(l->soft && source_field_u64(l->soft, ev->data)))
@@ -315,12 +362,33 @@ static void msr_effect(struct track *t, uint32_t msr, uint64_t value, const stru
 		t->sums[LAW_MSR].unjudged++;
 }
 
+static void note_task(struct laws *l, struct track *t, const struct event *ev)
+{
+	const struct law_guest *g = &l->guests[ev->machine];
+	bool is_switch;
+	int pid;
+
+	if (!g->sched_switch)
+		return;
+	if (ev->type != EVENT_RECORD || ev->doubtful) {
+		halt_lost(&t->halt);
+		return;
+	}
+	is_switch = ev->kind == g->sched_switch;
+	pid = source_record_pid(ev->kind, ev->data);
+	halt_guest(&t->halt, pid, is_switch ? (int)source_field_u64(g->next_pid, ev->data) : pid,
+		   is_switch, ev->ticks + ev->width);
+}
+
 static void guest_event(struct laws *l, const struct event *ev)
 {
 	const struct effect_kinds *kinds = &l->effects[ev->machine];
 	size_t i = l->by_lane[ev->lane];
 
-	if (ev->type != EVENT_RECORD || i == SIZE_MAX)
+	if (i == SIZE_MAX)
+		return;
+	note_task(l, &l->tracks[i], ev);
+	if (ev->type != EVENT_RECORD)
 		return;
 	array_for_each(e, kinds) {
 		struct track *t = &l->tracks[i];
@@ -371,10 +439,28 @@ static void add_up(struct laws *l, const struct track *t, enum law law)
 	l->result.broken += s->broken;
 }
 
+static void sum_halts(const struct laws *l, struct track *t)
+{
+	struct law_sum *s = &t->sums[LAW_HALT];
+
+	halt_lost(&t->halt);
+	s->kept = t->halt.idle;
+	s->unjudged = t->halt.unjudged;
+	s->least_ticks = t->halt.least_ticks;
+	if (l->guests[t->machine].others_halt) {
+		s->unjudged += t->halt.busy;
+		return;
+	}
+	s->broken = t->halt.busy;
+	s->first_broken_ticks = t->halt.busy_ticks;
+}
+
 static int end(void *state)
 {
 	struct laws *l = state;
 
+	for (size_t i = 0; i < l->n_tracks; i++)
+		sum_halts(l, &l->tracks[i]);
 	for (size_t i = 0; i < l->n_tracks; i++)
 		acquit(&l->tracks[i]); /* the cause may lie behind the recording's end */
 	for (int law = 0; law < LAWS; law++) {
@@ -404,6 +490,7 @@ void laws_free(struct laws *l)
 	for (size_t i = 0; l->effects && i < l->in->machines.n; i++)
 		array_free(&l->effects[i]);
 	free(l->effects);
+	free(l->guests);
 	free(l->tracks);
 	free(l->by_lane);
 	threads_free(&l->threads);

@@ -13,6 +13,9 @@ enum law {
 	/* msr:write_msr, which the guest traces behind the WRMSR, follows the kvm_msr of the exit that
 	 * carried it out: same MSR, same value. MSRs that the host never shows do not exit. */
 	LAW_MSR,
+	/* a HLT exit comes while the guest's idle task runs on the vCPU. In a VM that made hypercalls
+	 * or ran guests of its own others may halt too (insight/halt.h): then those do not break it. */
+	LAW_HALT,
 	LAWS,
 };
 
