@@ -73,26 +73,34 @@ static int64_t sum(int64_t a, int64_t b)
 	return s;
 }
 
-/* Floyd and Warshall: bounds are edges of a graph, and a bound implied by others is a path. */
-bool skew_matrix_close(struct skew_matrix *m)
+bool skew_matrix_close_by(struct skew_matrix *m, size_t k)
 {
 	size_t n = m->n;
 	bool consistent = true;
 
-	for (size_t k = 0; k < n; k++)
-		for (size_t i = 0; i < n; i++) {
-			int64_t to_k = m->upper[i * n + k];
+	for (size_t i = 0; i < n; i++) {
+		int64_t to_k = m->upper[i * n + k];
 
-			if (to_k == INT64_MAX || i == k)
-				continue;
-			for (size_t j = 0; j < n; j++)
-				narrow(&m->upper[i * n + j], sum(to_k, m->upper[k * n + j]));
-			/* A walk round the same contradiction would only make numbers grow. */
-			if (m->upper[i * n + i] < 0) {
-				m->upper[i * n + i] = 0;
-				consistent = false;
-			}
+		if (to_k == INT64_MAX || i == k)
+			continue;
+		for (size_t j = 0; j < n; j++)
+			narrow(&m->upper[i * n + j], sum(to_k, m->upper[k * n + j]));
+		/* A walk round the same contradiction would only make numbers grow. */
+		if (m->upper[i * n + i] < 0) {
+			m->upper[i * n + i] = 0;
+			consistent = false;
 		}
+	}
+	return consistent;
+}
+
+/* Floyd and Warshall: bounds are edges of a graph, and a bound implied by others is a path. */
+bool skew_matrix_close(struct skew_matrix *m)
+{
+	bool consistent = true;
+
+	for (size_t k = 0; k < m->n; k++)
+		consistent &= skew_matrix_close_by(m, k);
 	return consistent;
 }
 

@@ -41,6 +41,8 @@ void skew_matrix_add(struct skew_matrix *m, size_t i, size_t j, const struct ske
  * between), which also fills in pairs that were not measured. False when they contradict each other:
  * no constant differences explain them. O(n^3). */
 bool skew_matrix_close(struct skew_matrix *m);
+/* The same by way of CPU k only: enough where all were measured against it. O(n^2). */
+bool skew_matrix_close_by(struct skew_matrix *m, size_t k);
 /* n is 1 where both bounds are known. */
 struct skew skew_matrix_get(const struct skew_matrix *m, size_t i, size_t j);
 

@@ -12,9 +12,10 @@
 #include "vm/gate.h"
 #include "vm/watchlock.h"
 
-#define SKEW_BUDGET_NS 1000000000
-#define FEW_CPUS       16 /* all pairs of them are measured in any case */
-#define GATE_WAIT_NS   2000000000
+#define SKEW_NS	     1000000000
+#define SKEW_CPU_NS  5000000 /* and this for each CPU */
+#define FEW_CPUS     16	     /* all pairs of them are measured in any case */
+#define GATE_WAIT_NS 2000000000
 
 struct config {
 	bool json;
@@ -102,9 +103,10 @@ static void try_gate(struct doctor *d)
 
 static int measure_skew(struct doctor *d, bool json)
 {
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
 	const struct skewprobe_spec skew = {
-		.all_pairs = json || sysconf(_SC_NPROCESSORS_ONLN) <= FEW_CPUS,
-		.budget_ns = SKEW_BUDGET_NS,
+		.all_pairs = json || cpus <= FEW_CPUS,
+		.budget_ns = SKEW_NS + SKEW_CPU_NS * (uint64_t)(cpus > 0 ? cpus : 1),
 	};
 	int r = skewprobe_run(&skew, &d->skew);
 

@@ -71,7 +71,7 @@ static json_t *put_pair(const struct skew_matrix *m, size_t i, size_t j)
 	return s.n ? json_pack("[I, I]", (json_int_t)s.lo, (json_int_t)s.hi) : json_null();
 }
 
-/* With very many CPUs the first row alone is known. */
+/* With very many CPUs the first row alone, which the others follow from. */
 static json_t *put_matrix(const struct skewprobe *p)
 {
 	size_t rows = p->n < 2 ? 0 : p->n > SKEWPROBE_CLOSE_MAX ? 1 : p->n;
@@ -94,10 +94,11 @@ static json_t *put_skew(const struct doctor *d)
 
 	for (size_t i = 0; cpus && i < p->n; i++)
 		json_array_append_new(cpus, json_integer(p->cpus[i]));
-	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o}", "cpus", cpus, "exchanges",
-			 (json_int_t)p->exchanges, "pairs_measured", (json_int_t)p->measured,
-			 "pairs_known", (json_int_t)d->skew_sum.known, "took_ns",
-			 (json_int_t)p->took_ns, "consistent", p->consistent, "differs_ticks",
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o}", "cpus", cpus,
+			 "online", (json_int_t)p->online, "exchanges", (json_int_t)p->exchanges,
+			 "pairs_measured", (json_int_t)p->measured, "pairs_known",
+			 (json_int_t)d->skew_sum.known, "took_ns", (json_int_t)p->took_ns,
+			 "consistent", p->consistent, "differs_ticks",
 			 (json_int_t)d->skew_sum.differs, "at_most_ticks",
 			 number(d->skew_sum.known, (json_int_t)d->skew_sum.at_most), "bounds",
 			 put_matrix(p));

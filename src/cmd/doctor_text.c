@@ -103,7 +103,9 @@ static void add_skew(struct strbuf *b, const struct doctor *d)
 	char ns[48] = "";
 
 	if (d->skew.n < 2) {
-		row(b, "TSC skew", "one CPU only");
+		row(b, "TSC skew", "%s",
+		    d->skew.online > 1 ? "not measured: this process may run on one CPU only"
+				       : "one CPU only");
 		return;
 	}
 	if (khz)
@@ -125,7 +127,10 @@ static void add_skew(struct strbuf *b, const struct doctor *d)
 		row(b, "", "bounds from %" PRIu64 " exchanges of %zu pair%s in %.0f ms%s",
 		    d->skew.exchanges, d->skew.measured, d->skew.measured == 1 ? "" : "s",
 		    (double)d->skew.took_ns / 1e6,
-		    d->skew.n > MATRIX_CPUS ? "; --json has all pairs" : ", in ticks:");
+		    d->skew.n > MATRIX_CPUS ? "; --json has all pairs" : ", in ticks");
+	if (d->skew.n < d->skew.online)
+		row(b, "", "%zu other CPUs were left in peace: this process may not run there",
+		    d->skew.online - d->skew.n);
 	if (s->known && d->skew.n <= MATRIX_CPUS)
 		add_matrix(b, &d->skew);
 }

@@ -142,8 +142,9 @@ static int measure_all(const struct skewprobe_spec *spec, struct skewprobe *p, c
 		for (size_t j = i + 1; j < p->n && !r; j++)
 			if (now_ns() < end_ns)
 				r = add_pair(p, i, j, set, bytes, pair_ns);
-	if (!r && p->n <= SKEWPROBE_CLOSE_MAX)
-		p->consistent &= skew_matrix_close(&p->matrix);
+	if (!r)
+		p->consistent &= p->n <= SKEWPROBE_CLOSE_MAX ? skew_matrix_close(&p->matrix)
+							     : skew_matrix_close_by(&p->matrix, 0);
 	return r;
 }
 
@@ -181,6 +182,7 @@ int skewprobe_run(const struct skewprobe_spec *spec, struct skewprobe *ret)
 		skewprobe_free(&p);
 		return r;
 	}
+	p.online = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
 	p.took_ns = now_ns() - begin_ns;
 	*ret = p;
 	return 0;

@@ -5,7 +5,7 @@
 
 #include "clock/skew.h"
 
-#define SKEWPROBE_CLOSE_MAX 512 /* CPUs: with more only the pairs with the first are known */
+#define SKEWPROBE_CLOSE_MAX 512 /* CPUs: with more, bounds are narrowed by way of the first only */
 
 struct skewprobe_spec {
 	bool all_pairs; /* else those with the first CPU, which imply the others less narrowly */
@@ -13,8 +13,8 @@ struct skewprobe_spec {
 };
 
 struct skewprobe {
-	int *cpus; /* those that this process may run on: isolated ones are left in peace */
-	size_t n;
+	int *cpus;	  /* those that this process may run on: isolated ones are left in peace */
+	size_t n, online; /* online: all of the machine */
 	struct skew_matrix matrix; /* closed, indexed as cpus; of 0 CPUs when there is one only */
 	uint64_t exchanges;
 	size_t measured; /* pairs with at least one exchange */
