@@ -23,6 +23,14 @@ struct halt {
 	uint64_t busy_ticks;  /* of the first busy one */
 };
 
+/* What an exit tells: isa and exit_reason of kvm_exit. */
+enum halt_kind {
+	HALT_OTHER,
+	HALT_HLT,
+	HALT_EXCUSE, /* a hypercall or a nested guest: not the idle task alone may halt */
+};
+enum halt_kind halt_kind_of(uint64_t isa, uint64_t reason);
+
 void halt_init(struct halt *h);
 /* A guest event at host ticks up to high_ticks: pid was running, next_pid is from now on. */
 void halt_guest(struct halt *h, int pid, int next_pid, bool is_switch, uint64_t high_ticks);

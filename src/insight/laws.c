@@ -14,10 +14,6 @@
 #define MSR_SEEN   64 /* different MSRs that exit */
 #define VECTORS	   256
 
-enum { KVM_ISA_SVM = 2 }; /* in kvm_exit; 1 is VMX (arch/x86/kvm/trace.h) */
-enum { VMX_HLT = 12, VMX_VMCALL = 18, VMX_VMLAUNCH = 20, VMX_VMRESUME = 24 };
-enum { SVM_HLT = 0x78, SVM_VMRUN = 0x80, SVM_VMMCALL = 0x81 };
-
 struct msr_cause {
 	uint64_t ticks, value;
 	uint32_t msr;
@@ -265,23 +261,18 @@ static void begin_known(struct track *t)
 		t->seen[i].excused = true;
 }
 
-/* The vendors' numbers: exit reasons of VMX, exit codes of SVM (arch/x86/include/uapi/asm/vmx.h, svm.h). */
 static void vcpu_exit(struct laws *l, struct track *t, const struct event *ev)
 {
-	bool is_svm;
-	uint64_t reason;
+	struct law_guest *g = &l->guests[t->machine];
+	enum halt_kind kind;
 
-	if (!l->reason || !l->isa || !l->guests[t->machine].sched_switch)
+	if (!l->reason || !l->isa || !g->sched_switch)
 		return;
-	is_svm = source_field_u64(l->isa, ev->data) == KVM_ISA_SVM;
-	reason = source_field_u64(l->reason, ev->data);
-	if (!is_svm)
-		reason &= 0xffff; /* flags */
-	if (reason == (is_svm ? SVM_HLT : VMX_HLT))
+	kind = halt_kind_of(source_field_u64(l->isa, ev->data),
+			    source_field_u64(l->reason, ev->data));
+	if (kind == HALT_HLT)
 		halt_exit(&t->halt, ev->ticks);
-	else if (is_svm ? reason == SVM_VMRUN || reason == SVM_VMMCALL
-			: reason == VMX_VMCALL || reason == VMX_VMLAUNCH || reason == VMX_VMRESUME)
-		l->guests[t->machine].others_halt = true;
+	g->others_halt |= kind == HALT_EXCUSE;
 }
 
 static void host_event(struct laws *l, const struct event *ev)

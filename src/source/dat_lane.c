@@ -41,6 +41,8 @@ int dat_lane_add(struct dat *d, const char *buffer, unsigned cpu, const struct d
 	/* a CPU without events; in version 7 its place may be that of the next one */
 	if (!at->n && !cut)
 		return 0;
+	if (d->lanes.n >= DAT_LANES_MAX)
+		return dat_err(d, at->offset, "more than %u CPUs in all buffers", DAT_LANES_MAX);
 	l = array_add(&d->lanes);
 	f = l ? array_add(&d->fact_lanes) : NULL;
 	if (!f)
@@ -53,7 +55,7 @@ int dat_lane_add(struct dat *d, const char *buffer, unsigned cpu, const struct d
 	d->bytes_missing += at->n - n;
 	/* trace-cmd 3.1.6 leaves the number of chunks out of a compressed CPU's size, others may
 	 * leave out a header; the chunks bring lengths of their own */
-	if (at->compressed)
+	if (at->compressed && n)
 		n = n + CHUNK_SLACK < there ? n + CHUNK_SLACK : there;
 	*l = (struct dat_lane){.map = at->map,
 			       .offset = n ? at->offset : 0,
@@ -106,11 +108,15 @@ void dat_cursor_free(struct source_cursor *cursor)
 static void tell_broken(struct dat_cursor *c, uint64_t offset, const char *what)
 {
 	ringbuf_gap(&c->rb);
-	if (!dat_map_check(c->lane->map, true) && !c->lane->told_broken)
-		log_warn("\"%s\": byte %llu, CPU %u: %s; events are lost there", c->lane->map->path,
-			 (unsigned long long)offset,
-			 c->d->fact_lanes.v[c->lane - c->d->lanes.v].cpu, what);
-	c->lane->told_broken |= !c->lane->map->told_cut;
+	if (c->lane->told_broken)
+		return;
+	if (!dat_map_check(c->lane->map, true) && c->d->told_broken++ < DAT_TOLD_MAX)
+		log_warn("\"%s\": byte %llu, CPU %u: %s; events are lost there%s",
+			 c->lane->map->path, (unsigned long long)offset,
+			 c->d->fact_lanes.v[c->lane - c->d->lanes.v].cpu, what,
+			 c->d->told_broken == DAT_TOLD_MAX ? "; more such places are not named"
+							   : "");
+	c->lane->told_broken = true;
 }
 
 static uint8_t *chunk_buffer(struct dat_cursor *c, size_t n)

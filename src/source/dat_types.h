@@ -12,7 +12,9 @@
 
 #define DAT_SECTION_MAX (512u << 20) /* decompressed metadata */
 #define DAT_CHUNK_MAX	(64u << 20)  /* decompressed piece of CPU data; trace-cmd writes 40 KiB */
-#define DAT_CPUS_MAX	65536u
+#define DAT_CPUS_MAX	8192u	     /* NR_CPUS of x86 */
+#define DAT_LANES_MAX	16384u
+#define DAT_TOLD_MAX	8u /* broken places that are named, of a file */
 
 enum dat_option_id {
 	DAT_DONE = 0,
@@ -83,6 +85,7 @@ struct dat {
 	uint64_t bytes_wanted, bytes_missing; /* of events */
 	unsigned first_cut_cpu;
 	bool any_cut;
+	unsigned told_broken;
 	struct tep_handle *tep;
 	bool texts_loaded; /* symbols and printk formats are in tep */
 	struct tep_plugin_list *plugins;

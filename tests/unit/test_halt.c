@@ -60,12 +60,25 @@ static void not_judged(void **state)
 	assert_true(h.unjudged == 6 && !h.idle && !h.busy);
 }
 
+static void kinds(void **state)
+{
+	assert_int_equal(halt_kind_of(1, 12), HALT_HLT);
+	assert_int_equal(halt_kind_of(2, 0x78), HALT_HLT);
+	assert_int_equal(halt_kind_of(1, 0x78), HALT_OTHER);
+	assert_int_equal(halt_kind_of(2, 12), HALT_OTHER);
+	assert_int_equal(halt_kind_of(1, 18), HALT_EXCUSE);
+	assert_int_equal(halt_kind_of(2, 0x81), HALT_EXCUSE);
+	assert_int_equal(halt_kind_of(2, 0x80), HALT_EXCUSE);
+	assert_int_equal(halt_kind_of(1, 0x80000000 | 24), HALT_EXCUSE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(in_idle),
 		cmocka_unit_test(in_a_task),
 		cmocka_unit_test(not_judged),
+		cmocka_unit_test(kinds),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
