@@ -56,12 +56,20 @@ struct span solve_at(const struct solve_machine *g, uint64_t stamp)
 	return (struct span){(int64_t)lo, (int64_t)hi};
 }
 
+int64_t solve_zero(const struct solve_machine *g)
+{
+	return g->when->origin < (uint64_t)FAR ? -(int64_t)g->when->origin : -FAR;
+}
+
 /* KVM's offset when the origin lies at that shift. */
 static int64_t offset_of(const struct solve_machine *g, int64_t shift)
 {
-	uint64_t host = g->when->origin + (uint64_t)shift;
+	s128 host = (s128)g->when->origin + shift;
 
-	return (int64_t)(g->origin - tsc_forward(&g->scale, host));
+	if (host >= 0 || tsc_map_is_unscaled(&g->scale))
+		return (int64_t)(g->origin - tsc_forward(&g->scale, (uint64_t)host));
+	/* a later offset may put the origin, which is not its own, before tick 0 */
+	return (int64_t)(g->origin - (uint64_t)((host * (s128)g->scale.ratio) >> g->scale.frac));
 }
 
 /* --- first look: how many events, over which time --- */
@@ -137,9 +145,10 @@ static int start_shifts(const struct solve_machine *g, struct spans *ret)
 {
 	int64_t host = g->when->span, guest = g->last - g->first;
 	int64_t need = (host < guest ? host : guest) / 2;
+	int64_t lo = need - g->last, zero = solve_zero(g) - g->first;
 
 	ret->n = 0;
-	return spans_add(ret, need - g->last, host - g->first - need);
+	return spans_add(ret, lo > zero ? lo : zero, host - g->first - need);
 }
 
 /* The samples in an order that jumps about: neighbours tell the same. */

@@ -23,6 +23,8 @@ typedef int (*solve_event_fn)(void *arg, const struct source_item *it);
 must_check int solve_for_events(const struct solve_machine *g, const struct input_vcpu *v,
 				solve_event_fn fn, void *arg);
 
+/* Tick 0 of the host, from the host's first one: nothing was before. */
+int64_t solve_zero(const struct solve_machine *g);
 /* Host ticks between the origin and the stamp: an interval when scaled. */
 struct span solve_at(const struct solve_machine *g, uint64_t stamp);
 /* Narrows by one event. -E2BIG: too many intervals. */

@@ -221,6 +221,8 @@ static void rewind_search(struct search *s)
 	s->seq = s->events = 0;
 	s->has_candidate = false;
 	s->floor = -s->g->when->span;
+	if (s->floor < solve_zero(s->g))
+		s->floor = solve_zero(s->g);
 }
 
 int solve_steps(const struct solve_machine *g, const struct when_vcpu *w, struct solve_vcpu *out)
