@@ -132,9 +132,9 @@ static void json_lost(struct strbuf *b, const struct check_found *f)
 		strbuf_json(b, name, strlen(name));
 		strbuf_printf(b,
 			      ",\"events\":%" PRIu64 ",\"gaps\":%" PRIu64
-			      ",\"gaps_not_counted\":%" PRIu64 ",\"bytes_missing\":%" PRIu64
-			      ",\"truncated\":%s}",
-			      t->lost, t->gaps, t->gaps_uncounted,
+			      ",\"gaps_not_counted\":%" PRIu64 ",\"counted_by_recorder\":%" PRIu64
+			      ",\"bytes_missing\":%" PRIu64 ",\"truncated\":%s}",
+			      t->lost, t->gaps, t->gaps_uncounted, m->lost,
 			      m->source ? source_facts(m->source)->bytes_missing : 0,
 			      m->source && source_facts(m->source)->truncated ? "true" : "false");
 	}

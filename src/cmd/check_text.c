@@ -74,10 +74,11 @@ static void print_lost(const struct check_found *f)
 {
 	for (size_t i = 0, n = 0; i < f->in->machines.n; i++) {
 		const struct timeline_totals *t = &f->totals[i];
+		uint64_t told = f->in->machines.v[i].lost;
 		uint64_t counted = t->gaps - t->gaps_uncounted;
 		char name[64];
 
-		if (!t->gaps)
+		if (!t->gaps && !told)
 			continue;
 		if (!n++)
 			puts("\nLost:");
@@ -88,6 +89,8 @@ static void print_lost(const struct check_found *f)
 		if (t->gaps_uncounted)
 			printf("%" PRIu64 " gap%s without a count", t->gaps_uncounted,
 			       t->gaps_uncounted == 1 ? "" : "s");
+		if (told > t->lost)
+			printf("%s%" PRIu64 " counted by its recorder", t->gaps ? "; " : "", told);
 		putchar('\n');
 	}
 }

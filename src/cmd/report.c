@@ -127,7 +127,8 @@ static struct timeline_filter filter_of(const struct report_config *c)
 	};
 }
 
-static void print_totals(const struct timeline *t)
+/* is_all: nothing is filtered out. */
+static void print_totals(const struct timeline *t, bool is_all)
 {
 	const struct input *in = timeline_input(t);
 
@@ -142,6 +143,12 @@ static void print_totals(const struct timeline *t)
 			log_warn("\"%s\": %llu events are lost in %llu gaps%s", name,
 				 (unsigned long long)n->lost, (unsigned long long)n->gaps,
 				 n->gaps_uncounted ? ", of some gaps the number is not known" : "");
+		if (in->machines.v[i].lost > n->lost && is_all)
+			log_warn(
+				"\"%s\": its recorder counted %llu lost events; where %llu of them "
+				"were is not known",
+				name, (unsigned long long)in->machines.v[i].lost,
+				(unsigned long long)(in->machines.v[i].lost - n->lost));
 		if (n->doubtful)
 			log_warn("\"%s\": the time of %llu events is only bounded", name,
 				 (unsigned long long)n->doubtful);
@@ -207,7 +214,8 @@ static int run_report(const struct report_config *c, const struct input *in)
 	if (out->err)
 		return log_err_r(out->err, "cannot write the report: %m");
 	if (!r)
-		print_totals(t);
+		print_totals(t, !f.machine && !f.has_cpu && !f.has_vcpu && !f.from_ticks &&
+					!f.to_ticks && !f.max_events);
 	return r;
 }
 

@@ -92,6 +92,8 @@ static int add_stat(struct dat *d, struct dat_in *in)
 	stat->buffer = d->stats_of ?: "";
 	stat->cpu = number_after(s, "CPU: ");
 	stat->events = number_after(s, "entries: ") + number_after(s, "read events: ");
+	if (!strstr(s, "read events: "))
+		stat->events = UINT64_MAX; /* nobody knows */
 	stat->dropped = number_after(s, "dropped events: ");
 	return 0;
 }

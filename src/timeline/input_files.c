@@ -152,6 +152,28 @@ static struct offset_known known_of_cpu(const struct source_facts *f, int cpu)
 	return k;
 }
 
+static bool has_offset(const struct input_vcpu *v, int64_t offset)
+{
+	array_for_each(e, &v->epochs)
+		if (e->map.offset == offset)
+			return true;
+	return false;
+}
+
+/* trace-cmd read these from KVM. One that no write explains: a write was lost. */
+static void check_sample(struct input_machine *m, const struct input_vcpu *v,
+			 const struct offset_known *k)
+{
+	bool start = has_offset(v, k->start);
+
+	if (start && has_offset(v, k->end))
+		return;
+	m->conflict = true;
+	log_err("\"%s\" vCPU %u: TSC offset %lld, read while recording, is in no recorded write; "
+		"its events may be misplaced",
+		m->name, v->id, (long long)(start ? k->end : k->start));
+}
+
 /* Writes seen are the truth; TIME_SHIFT was sampled at moments of its own. */
 static int align_vcpu(struct input_machine *m, struct input_vcpu *v, const struct offset_scan *scan)
 {
@@ -159,6 +181,8 @@ static int align_vcpu(struct input_machine *m, struct input_vcpu *v, const struc
 	struct offset_known none = {.ratio = shift.ratio, .frac = shift.frac};
 	int r = offset_epochs(m, v, scan, &none);
 
+	if (!r && shift.has_start && !source_facts(m->source)->shifts_estimated)
+		check_sample(m, v, &shift);
 	if (r != -ENODATA || !shift.has_start)
 		return r;
 	shift.has_start = shift.start == shift.end;
