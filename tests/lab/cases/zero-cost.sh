@@ -9,7 +9,7 @@
 # shellcheck source=tests/lab/cases/zero-lib.sh
 . "$LAB/cases/zero-lib.sh"
 need_onetsc
-runs=${COST_RUNS:-5}
+runs=${COST_RUNS:-3}
 
 boot() { # FILE: ms; guest_wait looks five times a second
 	local begin
