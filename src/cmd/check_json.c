@@ -84,8 +84,11 @@ static void json_solved(struct strbuf *b, const struct input *in, const struct s
 
 	strbuf_puts(b, "{\"vm\":");
 	strbuf_json(b, name, strlen(name));
-	strbuf_printf(b, ",\"vcpu\":%u,\"shared\":%s,\"epochs\":[", v->vcpu->id,
-		      v->shared ? "true" : "false");
+	strbuf_printf(b, ",\"vcpu\":%u,\"shared\":%s,", v->vcpu->id, v->shared ? "true" : "false");
+	if (v->seen)
+		strbuf_printf(b, "\"events\":%" PRIu64 ",\"events_inside\":%" PRIu64 ",", v->seen,
+			      v->inside);
+	strbuf_puts(b, "\"epochs\":[");
 	for (size_t i = 0; i < v->n_epochs; i++) {
 		const struct solve_epoch *e = &v->epochs[i];
 

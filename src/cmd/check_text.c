@@ -192,6 +192,10 @@ static void print_solved_vcpu(const struct input *in, const struct solve_vcpu *v
 		       v->shared ? " of all vCPUs" : "");
 		if (e->others)
 			printf("; not unique: %" PRIu64 " more intervals fit", e->others);
+		if (v->inside < v->seen - v->seen / 10)
+			printf("; %" PRIu64 " of %" PRIu64
+			       " lie outside of the host's recording and had no say",
+			       v->seen - v->inside, v->seen);
 		putchar('\n');
 	}
 }

@@ -282,9 +282,26 @@ static int find_shared(const struct solve_machine *g, const struct spans *each, 
 	return r;
 }
 
+/* out has one offset; several are better when they put more events inside. */
+static int try_steps(const struct solve_machine *g, const struct when_vcpu *w,
+		     struct solve_vcpu *out)
+{
+	struct solve_vcpu other = {.machine = out->machine, .vcpu = out->vcpu};
+	int r = solve_steps(g, w, &other);
+
+	if (!r && solve_is_solid(&other) && other.inside > out->inside) {
+		free(out->epochs);
+		*out = other;
+	} else {
+		free(other.epochs);
+	}
+	return r;
+}
+
 static int solve_vcpu(const struct solve_machine *g, struct spans *constant, struct solve_vcpu *out)
 {
 	const struct when_vcpu *w = when_find(g->when, out->vcpu);
+	struct solve_count c = {0};
 	uint64_t events = 0;
 	int r;
 
@@ -293,8 +310,14 @@ static int solve_vcpu(const struct solve_machine *g, struct spans *constant, str
 		return 0;
 	}
 	r = narrow_by_all(g, w, constant, &events);
-	if (!r && constant->n && events)
-		return solve_add_epoch(g, out, constant, 0, events);
+	if (!r && constant->n && events) {
+		r = solve_count_inside(g, w, constant, &c);
+		out->inside = c.inside;
+		out->seen = c.n;
+		if (!r)
+			r = solve_add_epoch(g, out, constant, 0, events);
+		return r || !solve_is_suspect(&c) ? r : try_steps(g, w, out);
+	}
 	if (!r)
 		r = solve_steps(g, w, out);
 	if (!r && !out->n_epochs)
@@ -302,22 +325,60 @@ static int solve_vcpu(const struct solve_machine *g, struct spans *constant, str
 	return r;
 }
 
-static int solve_each(const struct solve_machine *g, struct spans *each, const struct spans *shared,
-		      uint64_t events, struct solve *ret)
+/* How the shared answer, when there is one, does. */
+static int count_shared(const struct solve_machine *g, const struct spans *shared,
+			struct solve_count *ret)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < g->m->vcpus.n && !r; i++) {
+		const struct when_vcpu *w = when_find(g->when, &g->m->vcpus.v[i]);
+
+		if (w && w->seen)
+			r = solve_count_inside(g, w, shared, ret);
+	}
+	return r;
+}
+
+static int add_shared(const struct solve_machine *g, const struct spans *shared, uint64_t events,
+		      const struct solve_count *c, struct solve_vcpu *v, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r; i++) {
+		free(v[i].epochs);
+		v[i] = (struct solve_vcpu){.vcpu = &g->m->vcpus.v[i],
+					   .shared = true,
+					   .inside = c->inside,
+					   .seen = c->n};
+		r = solve_add_epoch(g, &v[i], shared, 0, events);
+	}
+	return r;
+}
+
+static int solve_each(const struct solve_machine *g, struct spans *each, const struct spans *shared,
+		      uint64_t events, struct solve *ret)
+{
+	size_t from = ret->vcpus.n, n = g->m->vcpus.n;
+	bool has_shared = shared->n && events, better = true;
+	struct solve_count c = {0};
+	uint64_t inside = 0;
+	int r = has_shared ? count_shared(g, shared, &c) : 0;
+
+	for (size_t i = 0; i < n && !r; i++) {
 		struct solve_vcpu *out = array_add(&ret->vcpus);
 
 		if (!out)
 			return -ENOMEM;
 		out->vcpu = &g->m->vcpus.v[i];
-		out->shared = shared->n && events;
-		r = out->shared ? solve_add_epoch(g, out, shared, 0, events)
-				: solve_vcpu(g, &each[i], out);
+		if (!has_shared || solve_is_suspect(&c))
+			r = solve_vcpu(g, &each[i], out);
+		inside += out->inside;
+		better &= solve_is_solid(out);
 	}
-	return r;
+	if (r || !has_shared || (solve_is_suspect(&c) && better && inside > c.inside))
+		return r;
+	return add_shared(g, shared, events, &c, ret->vcpus.v + from, n);
 }
 
 static int solve_guest(const struct input_machine *m, struct when *when, struct solve *ret)

@@ -19,7 +19,9 @@ struct solve_vcpu {
 	const struct input_vcpu *vcpu;
 	struct solve_epoch *epochs;
 	size_t n_epochs; /* 0: no answer */
-	bool shared; /* one offset fits all vCPUs of the machine: each of them has this answer */
+	bool shared;   /* one offset fits all vCPUs of the machine: each of them has this answer */
+	uint64_t seen; /* events, when there is one answer; if shared, of all vCPUs */
+	uint64_t inside; /* events between the vCPU's first and last host event: those that count */
 	const char *why_not;
 };
 

@@ -35,6 +35,24 @@ const struct span *solve_widest(const struct spans *s);
 must_check int solve_add_epoch(const struct solve_machine *g, struct solve_vcpu *out,
 			       const struct spans *shifts, uint64_t from_ticks, uint64_t events);
 
+struct solve_count {
+	uint64_t n, inside;
+};
+/* Adds the vCPU's events, and those that lie inside at the middle of the widest shifts. */
+must_check int solve_count_inside(const struct solve_machine *g, const struct when_vcpu *w,
+				  const struct spans *shifts, struct solve_count *sum);
+/* A single offset fits many a lane whose offset changed, with a large part of the events where the
+ * host's recording tells of nothing. */
+bool solve_is_suspect(const struct solve_count *c);
+/* Not by luck. */
+bool solve_is_solid(const struct solve_vcpu *v);
+
+/* Whether an event at that shift lies where windows could have ruled it out. */
+static inline bool solve_is_inside(const struct when_vcpu *w, struct span at, int64_t shift)
+{
+	return at.lo + shift >= w->first && at.lo + shift <= w->last;
+}
+
 /* A vCPU whose offset changed: an epoch for each stretch of its lane that one shift fits. */
 must_check int solve_steps(const struct solve_machine *g, const struct when_vcpu *w,
 			   struct solve_vcpu *out);

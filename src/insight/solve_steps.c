@@ -206,6 +206,7 @@ static int answer_event(void *arg, const struct source_item *it)
 	}
 	if (r || (s->at + 1 < s->list.n && seq >= s->list.v[s->at + 1].border_seq))
 		return r;
+	s->out->inside += solve_is_inside(s->w, at, s->list.v[s->at].shift);
 	if (!s->events)
 		r = begin(s, at);
 	if (!r)
