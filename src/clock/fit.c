@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define NS_PER_S 1000000000
 /* No TSC is outside; keeps products in 127 bits too. */
@@ -255,5 +257,124 @@ struct tsc_range fit_to_ticks(const struct fit_pair *p, size_t n, const struct f
 	}
 	if (lo < 0) /* before tick 0 or after the last one */
 		lo = hi = lo_ns < p->ns ? 0 : (s128)UINT64_MAX;
+	return (struct tsc_range){(uint64_t)lo, (uint64_t)hi};
+}
+
+/* --- many questions ----------------------------------------------------------------------- */
+
+/* Pieces are in the order of ticks. After a step back their readings overlap, so that the pieces
+ * which can hold a value are not always neighbours; but no piece before the first whose highest so
+ * far reaches the value holds it, and none behind the last whose lowest from there on does. */
+struct fit_lookup {
+	size_t n; /* pairs; pieces are n + 1 */
+	struct fit_pair *pairs;
+	struct fit_freq freq;
+	struct piece {
+		struct line line;
+		s128 highest; /* of this piece and all before it */
+		s128 lowest;  /* of this piece and all behind it */
+	} * pieces;
+};
+
+/* Widest readings of an inner piece. */
+static void bound_piece(const struct line *l, s128 *ret_lo, s128 *ret_hi)
+{
+	s128 first = line_ns(l, l->lo_tick), last = line_ns(l, l->hi_tick);
+	s128 err = (s128)l->err_ns + 2;
+
+	*ret_lo = (first < last ? first : last) - err;
+	*ret_hi = (first < last ? last : first) + err;
+}
+
+static void bound_pieces(struct fit_lookup *l)
+{
+	const s128 far = (s128)1 << 100;
+
+	for (size_t i = 0; i <= l->n; i++) {
+		struct piece *p = &l->pieces[i];
+
+		p->line = line_piece(l->pairs, l->n, &l->freq, i);
+		bound_piece(&p->line, &p->lowest, &p->highest);
+		if (!i) /* beyond the outer pairs the error grows without end */
+			p->lowest = -far;
+		if (i == l->n)
+			p->highest = far;
+		if (i && p[-1].highest > p->highest)
+			p->highest = p[-1].highest;
+	}
+	for (size_t i = l->n; i--;)
+		if (l->pieces[i + 1].lowest < l->pieces[i].lowest)
+			l->pieces[i].lowest = l->pieces[i + 1].lowest;
+}
+
+int fit_lookup_new(const struct fit_pair *p, size_t n, const struct fit_freq *f,
+		   struct fit_lookup **ret)
+{
+	struct fit_lookup *l;
+
+	if (n < 2 || !in_order(p, n))
+		return -EINVAL;
+	l = calloc(1, sizeof(*l));
+	if (!l)
+		return -ENOMEM;
+	l->n = n;
+	l->freq = *f;
+	l->pairs = calloc(n, sizeof(*l->pairs));
+	l->pieces = calloc(n + 1, sizeof(*l->pieces));
+	if (!l->pairs || !l->pieces) {
+		fit_lookup_free(l);
+		return -ENOMEM;
+	}
+	memcpy(l->pairs, p, n * sizeof(*p));
+	bound_pieces(l);
+	*ret = l;
+	return 0;
+}
+
+void fit_lookup_free(struct fit_lookup *l)
+{
+	if (!l)
+		return;
+	free(l->pairs);
+	free(l->pieces);
+	free(l);
+}
+
+struct fit_ns fit_lookup_ns(const struct fit_lookup *l, uint64_t ticks)
+{
+	return fit_to_ns(l->pairs, l->n, &l->freq, ticks);
+}
+
+static size_t first_piece(const struct fit_lookup *l, s128 lo_ns)
+{
+	size_t lo = 0, hi = l->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (l->pieces[mid].highest >= lo_ns)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+struct tsc_range fit_lookup_ticks(const struct fit_lookup *l, int64_t lo_ns, int64_t hi_ns)
+{
+	s128 lo = -1, hi = -1;
+
+	for (size_t i = first_piece(l, lo_ns); i <= l->n && l->pieces[i].lowest <= hi_ns; i++) {
+		s128 a, b;
+
+		if (!line_ticks(&l->pieces[i].line, &l->freq, lo_ns, hi_ns, &a, &b))
+			continue;
+		if (lo < 0)
+			lo = a;
+		if (b > hi)
+			hi = b;
+	}
+	if (lo < 0)
+		lo = hi = lo_ns < l->pairs->ns ? 0 : (s128)UINT64_MAX;
 	return (struct tsc_range){(uint64_t)lo, (uint64_t)hi};
 }

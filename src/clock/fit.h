@@ -43,3 +43,13 @@ struct fit_ns fit_to_ns(const struct fit_pair *p, size_t n, const struct fit_fre
  * the clock that may span both times it did. When the clock jumped over the values, the jump. */
 struct tsc_range fit_to_ticks(const struct fit_pair *p, size_t n, const struct fit_freq *f,
 			      int64_t lo_ns, int64_t hi_ns);
+
+/* The same for many questions, whose cost does not grow with the pairs; copies them. The frequency
+ * should come from a clock that nobody sets: a step of p's own would spoil it. -EINVAL: fewer than
+ * two pairs, or not in order; -ENOMEM. */
+struct fit_lookup;
+must_check int fit_lookup_new(const struct fit_pair *p, size_t n, const struct fit_freq *f,
+			      struct fit_lookup **ret);
+struct tsc_range fit_lookup_ticks(const struct fit_lookup *l, int64_t lo_ns, int64_t hi_ns);
+struct fit_ns fit_lookup_ns(const struct fit_lookup *l, uint64_t ticks);
+void fit_lookup_free(struct fit_lookup *l);

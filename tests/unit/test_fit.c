@@ -39,6 +39,17 @@ static void make_pairs(struct fit_pair *p, uint64_t origin)
 	}
 }
 
+/* fit_to_ticks(), and that a lookup answers the same. */
+static struct tsc_range to_ticks(const struct fit_pair *p, size_t n, const struct fit_freq *f,
+				 const struct fit_lookup *l, int64_t lo_ns, int64_t hi_ns)
+{
+	struct tsc_range a = fit_to_ticks(p, n, f, lo_ns, hi_ns);
+	struct tsc_range b = fit_lookup_ticks(l, lo_ns, hi_ns);
+
+	assert_true(a.lo == b.lo && a.hi == b.hi);
+	return a;
+}
+
 static void frequency(void **state)
 {
 	for (int i = 0; i < 2000; i++) {
@@ -72,11 +83,13 @@ static void both_ways(void **state)
 {
 	for (int i = 0; i < 3000; i++) {
 		uint64_t origin = rnd() >> (2 + rnd() % 40);
+		struct fit_lookup *l;
 		struct fit_pair p[N];
 		struct fit_freq f;
 
 		make_pairs(p, origin);
 		assert_int_equal(fit_freq(p, N, &f), 0);
+		assert_int_equal(fit_lookup_new(p, N, &f, &l), 0);
 		for (int k = 0; k < 50; k++) {
 			uint64_t t = origin + rnd() % (2 * N * HZ);
 			int64_t ns = true_ns(t, origin);
@@ -86,10 +99,11 @@ static void both_ways(void **state)
 			assert_true(r.ns <= ns ? (uint64_t)(ns - r.ns) <= r.err_ns
 					       : (uint64_t)(r.ns - ns) <= r.err_ns);
 			assert_true(r.err_ns < 30000);
-			ticks = fit_to_ticks(p, N, &f, ns, ns);
+			ticks = to_ticks(p, N, &f, l, ns, ns);
 			assert_true(ticks.lo <= t && t <= ticks.hi);
 			assert_true(ticks.hi - ticks.lo < 200000);
 		}
+		fit_lookup_free(l);
 	}
 }
 
@@ -101,11 +115,13 @@ static void stepped(void **state)
 	struct fit_pair p[N];
 	struct fit_freq f = {HZ, HZ - 100, HZ + 100};
 	struct tsc_range ticks;
+	struct fit_lookup *l;
 	struct fit_ns r;
 
 	make_pairs(p, origin);
 	for (int i = 6; i < N; i++)
 		p[i].ns += step;
+	assert_int_equal(fit_lookup_new(p, N, &f, &l), 0);
 	at = p[5].ticks + (p[6].ticks - p[5].ticks) / 3;
 
 	t = p[3].ticks + 999999;
@@ -122,9 +138,10 @@ static void stepped(void **state)
 		r = fit_to_ns(p, N, &f, t);
 		assert_true((uint64_t)llabs(r.ns - ns) <= r.err_ns);
 		/* a value that came twice gives an interval around both */
-		ticks = fit_to_ticks(p, N, &f, ns, ns);
+		ticks = to_ticks(p, N, &f, l, ns, ns);
 		assert_true(ticks.lo <= t && t <= ticks.hi);
 	}
+	fit_lookup_free(l);
 }
 
 static void ends(void **state)
@@ -146,6 +163,7 @@ static void hostile(void **state)
 	unsigned taken = 0;
 
 	for (int i = 0; i < 20000; i++) {
+		struct fit_lookup *l;
 		struct fit_pair p[4];
 		struct fit_freq f;
 		uint64_t t = rnd() >> (rnd() % 64);
@@ -160,17 +178,20 @@ static void hostile(void **state)
 		if (fit_freq(p, 4, &f))
 			continue;
 		taken++;
+		assert_int_equal(fit_lookup_new(p, 4, &f, &l), 0);
 		for (int k = 0; k < 8; k++) {
 			uint64_t at = rnd() >> (rnd() % 64);
 			struct fit_ns r = fit_to_ns(p, 4, &f, at);
-			struct tsc_range back = fit_to_ticks(p, 4, &f, r.ns, r.ns);
+			struct tsc_range back = to_ticks(p, 4, &f, l, r.ns, r.ns);
 
 			assert_true(back.lo <= back.hi);
 			if (r.ns != INT64_MAX && r.ns != INT64_MIN)
 				assert_true(back.lo <= at && at <= back.hi);
-			fit_to_ticks(p, 4, &f, INT64_MIN, INT64_MAX);
-			fit_to_ticks(p, 4, &f, (int64_t)rnd(), (int64_t)rnd());
+			to_ticks(p, 4, &f, l, INT64_MIN, INT64_MAX);
+			at = rnd() >> 1;
+			to_ticks(p, 4, &f, l, (int64_t)at, (int64_t)(at + (rnd() >> 63)));
 		}
+		fit_lookup_free(l);
 	}
 	assert_true(taken > 50);
 }
