@@ -74,15 +74,18 @@ static int solve(struct input *in, struct solve *ret)
 	return r ? r : solve_apply(ret, in);
 }
 
-static int pass(const struct input *in, struct proof *p, struct laws *l,
+static int pass(const struct input *in, struct proof *p, struct laws *l, struct widths *w,
 		struct timeline_totals *totals)
 {
 	_cleanup_timeline_ struct timeline *t = NULL;
 	int r = timeline_new(in, NULL, &t);
 
 	if (!r)
-		r = timeline_run(
-			t, (struct timeline_use[]){{&proof_consumer, p}, {&laws_consumer, l}}, 2);
+		r = timeline_run(t,
+				 (struct timeline_use[]){{&proof_consumer, p},
+							 {&laws_consumer, l},
+							 {&widths_consumer, w}},
+				 3);
 	for (size_t i = 0; i < in->machines.n && !r; i++)
 		totals[i] = *timeline_totals(t, (unsigned)i);
 	return r;
@@ -92,6 +95,7 @@ static int check(struct input *in, const struct config *c)
 {
 	_cleanup_proof_ struct proof *p = NULL;
 	_cleanup_laws_ struct laws *l = NULL;
+	_cleanup_widths_ struct widths *w = NULL;
 	_cleanup_solve_ struct solve s = {0};
 	_cleanup_free_ struct timeline_totals *totals = calloc(in->machines.n + 1, sizeof(*totals));
 	struct check_found f = {.in = in, .solved = &s, .epochs = c->epochs, .worst = c->worst};
@@ -107,13 +111,16 @@ static int check(struct input *in, const struct config *c)
 	if (!r)
 		r = laws_new(&l);
 	if (!r)
-		r = pass(in, p, l, totals);
+		r = widths_new(&w);
+	if (!r)
+		r = pass(in, p, l, w, totals);
 	if (r == -ENOMEM)
 		return log_err_r(r, "cannot check \"%s\": %m", in->title);
 	if (r)
 		return r;
 	f.proof = proof_result(p);
 	f.laws = laws_result(l);
+	f.widths = widths_result(w);
 	if (!c->json)
 		check_print_text(&f);
 	else

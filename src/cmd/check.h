@@ -7,6 +7,7 @@
 #include "insight/laws.h"
 #include "insight/proof.h"
 #include "insight/solve.h"
+#include "insight/widths.h"
 #include "timeline/timeline.h"
 
 struct check_found {
@@ -15,6 +16,7 @@ struct check_found {
 	const struct solve *solved; /* without vCPUs when --solve was not asked for */
 	const struct proof_result *proof;
 	const struct laws_result *laws;
+	struct widths_result widths;
 	bool epochs;	/* a line for each */
 	uint64_t worst; /* violations to list */
 };

@@ -144,6 +144,31 @@ static void json_lost(struct strbuf *b, const struct check_found *f)
 	strbuf_puts(b, "]");
 }
 
+static void json_widths(struct strbuf *b, const struct check_found *f)
+{
+	strbuf_puts(b, ",\"qemu\":[");
+	for (size_t i = 0; i < f->widths.n; i++) {
+		const struct widths_machine *m = &f->widths.v[i];
+		const char *path = source_facts(f->in->machines.v[m->machine].source)->path;
+
+		strbuf_puts(b, i ? ",{\"file\":" : "{\"file\":");
+		strbuf_json(b, path, strlen(path));
+		strbuf_printf(b, ",\"events\":%" PRIu64 ",\"errors\":[", m->events);
+		for (int k = 0; k <= WIDTHS_BOUNDS; k++) {
+			strbuf_printf(b, "%s{", k ? "," : "");
+			if (k < WIDTHS_BOUNDS)
+				strbuf_printf(b, "\"up_to_ns\":%" PRIu64 ",", widths_bounds_ns[k]);
+			strbuf_printf(b, "\"events\":%" PRIu64 "}", m->n[k]);
+		}
+		strbuf_puts(b, "]");
+		if (m->events)
+			strbuf_printf(b, ",\"least_ticks\":%" PRIu64 ",\"most_ticks\":%" PRIu64,
+				      m->least_ticks, m->most_ticks);
+		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
 int check_print_json(const struct check_found *f)
 {
 	const struct proof_result *r = f->proof;
@@ -158,6 +183,8 @@ int check_print_json(const struct check_found *f)
 	json_reasons(&b, r->unjudged);
 	json_laws(&b, f->laws);
 	json_lost(&b, f);
+	if (f->widths.n)
+		json_widths(&b, f);
 	if (s->vcpus.n) {
 		strbuf_puts(&b, ",\"solved\":[");
 		for (size_t i = 0; i < s->vcpus.n; i++) {

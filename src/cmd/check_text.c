@@ -95,6 +95,32 @@ static void print_lost(const struct check_found *f)
 	}
 }
 
+static void print_widths(const struct check_found *f)
+{
+	static const char *const texts[WIDTHS_BOUNDS + 1] = {"0.1 us", "0.6 us", "1 us", "10 us",
+							     "100 us", "1 ms",	 "1 s",	 "more"};
+
+	for (size_t i = 0; i < f->widths.n; i++) {
+		const struct widths_machine *m = &f->widths.v[i];
+		char file[128], d[32];
+
+		if (!i)
+			puts("\nQEMU's events, placed by the host's clocks:");
+		printf("  %s: %" PRIu64 " events",
+		       text_escape(file, sizeof(file),
+				   source_facts(f->in->machines.v[m->machine].source)->path),
+		       m->events);
+		for (int k = 0, n = 0; k <= WIDTHS_BOUNDS; k++)
+			if (m->n[k])
+				printf("%s%" PRIu64 " within +-%s", n++ ? ", " : ": ", m->n[k],
+				       texts[k]);
+		if (m->events)
+			printf("; at most +-%" PRIu64 " ticks%s", m->most_ticks,
+			       duration(f->in, m->most_ticks, d, sizeof(d)));
+		putchar('\n');
+	}
+}
+
 static void print_worst(const struct input *in, const struct proof_result *r, uint64_t max)
 {
 	if (r->n_worst && max)
@@ -226,6 +252,7 @@ void check_print_text(const struct check_found *f)
 		if (r->unjudged[i])
 			printf("  %10" PRIu64 " %s\n", r->unjudged[i], proof_reason_text(i));
 	print_lost(f);
+	print_widths(f);
 	print_laws(f->in, f->laws);
 	print_worst(f->in, r, f->worst);
 	print_verdict(f);

@@ -176,11 +176,16 @@ static void put_event(struct sink_json *s, const struct event *ev)
 	struct out *o = s->out;
 
 	put_where(s, ev);
-	put_big(o, "raw_ticks", ev->raw_ticks);
+	put_big(o,
+		source_facts(s->in->machines.v[ev->machine].source)->quantum_ns ? "raw_ns"
+										: "raw_ticks",
+		ev->raw_ticks);
 	if (ev->width) {
 		put_key(o, "width");
 		out_u64(o, ev->width);
 	}
+	if (ev->err_ticks)
+		put_big(o, "error_ticks", ev->err_ticks);
 	if (ev->doubtful)
 		out_puts(o, ",\"doubtful\":true");
 	if (pid >= 0) {

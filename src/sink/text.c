@@ -106,7 +106,7 @@ static void put_where(struct sink_text *s, const struct event *ev)
 	struct out *o = s->c.out;
 
 	clock_view_put(s->clock, o, ev->ticks);
-	out_char(o, !m->aligned ? '?' : ev->width || ev->doubtful ? '~' : ' ');
+	out_char(o, !m->aligned ? '?' : ev->width || ev->err_ticks || ev->doubtful ? '~' : ' ');
 	out_char(o, ' ');
 	colour(s, colours[ev->machine % ARRAY_SIZE(colours)]);
 	put_padded(o, m->name, s->name_width);
@@ -160,6 +160,11 @@ static void put_event(struct sink_text *s, const struct event *ev)
 	if (ev->width) {
 		out_puts(o, " {within +");
 		clock_view_put_span(s->clock, o, ev->width);
+		out_char(o, '}');
+	}
+	if (ev->err_ticks) {
+		out_puts(o, " {±");
+		clock_view_put_span(s->clock, o, ev->err_ticks);
 		out_char(o, '}');
 	}
 	out_char(o, '\n');

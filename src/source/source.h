@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Readers of recorded traces, one per file format, all behind one set of functions. A source is one
+/* Readers of recorded traces, one per file format, behind one set of functions. A source is one
  * machine's file: facts about it, its event kinds, and lanes: streams (CPU x buffer) of records in
- * the order of the ring buffer. Stamps are raw: the machine's own clock. Knows nothing of other
- * machines. */
+ * the order of the ring buffer. Stamps are the machine's own. Knows nothing of other machines. */
 #pragma once
 
 #include <stdbool.h>
@@ -49,6 +48,7 @@ struct source_facts {
 	const char *uname, *clock; /* "" unknown; clock is "x86-tsc" also when stored as tsc2nsec */
 	uint64_t trace_id, host_trace_id; /* 0 unknown */
 	uint32_t mult, shift;		  /* TSC2NSEC; mult 0: not in the file */
+	uint32_t quantum_ns; /* not 0: stamps are ns of clock, rounded down to multiples of it */
 	const struct source_lane *lanes;
 	size_t n_lanes;
 	const struct source_kind *const *kinds; /* by index */

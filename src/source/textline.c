@@ -35,6 +35,8 @@ const char *textline_why(enum textline_status status)
 		return "the regex takes too many steps";
 	case TEXTLINE_CUT:
 		return "the file ends inside this line";
+	case TEXTLINE_BAD_TIME:
+		return "not a stamp as QEMU writes it (TID@SEC.USEC: or an ISO 8601 UTC time)";
 	default:
 		return "an event";
 	}

@@ -22,6 +22,7 @@ enum textline_status {
 	TEXTLINE_NO_MATCH,
 	TEXTLINE_COSTLY,
 	TEXTLINE_CUT,
+	TEXTLINE_BAD_TIME,
 };
 
 #define TEXTLINE_CPU_MAX 8191u	    /* NR_CPUS goes up to 8192 on x86 */

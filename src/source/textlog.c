@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "source/textlog_parts.h"
 
-#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
-#include "base/fd.h"
 #include "base/log.h"
 
 static void textlog_free(struct source *s)
@@ -37,9 +35,24 @@ static const char *textlog_comm(const struct source *s, int pid)
 	return i < names->list.n ? names->list.v[i].comm : NULL;
 }
 
-/* The lines name their tasks themselves. */
+/* The lines name their tasks themselves; QEMU's do not. */
 static void textlog_comm_learn(struct source *s, int pid, const char *name, size_t n)
 {
+}
+
+void textlog_take_comms(struct source *s, const struct source *host)
+{
+	struct textlog *t = (struct textlog *)s;
+
+	array_for_each(e, &t->pids.list) {
+		const char *comm;
+		int pid;
+
+		memcpy(&pid, e->key, sizeof(pid));
+		comm = source_comm(host, pid);
+		if (comm)
+			snprintf(e->comm, sizeof(e->comm), "%s", comm);
+	}
 }
 
 static struct tep_handle *textlog_tep(const struct source *s)
@@ -58,53 +71,6 @@ static const struct source_ops ops = {
 	.tep = textlog_tep,
 };
 
-/* What a pipe brings goes into a file without a name, to be read twice. */
-static int spool(int from, int *ret)
-{
-	_cleanup_fd_ int to =
-		open(getenv("TMPDIR") ?: "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-	char buf[65536];
-	ssize_t n;
-
-	if (to < 0)
-		return -errno;
-	while ((n = read(from, buf, sizeof(buf)))) {
-		int r = n < 0 ? -errno : fd_write_all(to, buf, (size_t)n);
-
-		if (r && r != -EINTR)
-			return r;
-	}
-	*ret = TAKE_FD(to);
-	return 0;
-}
-
-static int map_file(struct textlog *t)
-{
-	_cleanup_fd_ int fd = open(t->spec.path, O_RDONLY | O_CLOEXEC), spooled = -1;
-	struct stat st;
-	int r = 0;
-
-	if (fd < 0 || fstat(fd, &st))
-		return log_err_r(-errno, "cannot open \"%s\": %m", t->spec.path);
-	if (S_ISDIR(st.st_mode))
-		return log_err_r(-EISDIR, "cannot read \"%s\": %m", t->spec.path);
-	if (!S_ISREG(st.st_mode)) {
-		r = spool(fd, &spooled);
-		if (r || fstat(spooled, &st))
-			return log_err_r(r ?: -errno, "cannot copy \"%s\" to a temporary file: %m",
-					 t->spec.path);
-	}
-	if (!st.st_size)
-		return 0;
-	t->is_copy = spooled >= 0;
-	r = mapped_new(t->is_copy ? spooled : fd, (size_t)st.st_size, &t->mapped);
-	if (r)
-		return log_err_r(r, "cannot map \"%s\": %m", t->spec.path);
-	t->p = (const char *)mapped_bytes(t->mapped);
-	t->n = (size_t)st.st_size;
-	return 0;
-}
-
 int textlog_check(struct textlog *t)
 {
 	size_t lost = !t->mapped   ? SIZE_MAX
@@ -121,6 +87,14 @@ int textlog_check(struct textlog *t)
 	return -EIO;
 }
 
+static void set_clock(struct textlog *t)
+{
+	if (!t->spec.is_qemu)
+		return;
+	t->s.facts.clock = t->is_simple ? "monotonic" : "realtime";
+	t->s.facts.quantum_ns = t->is_simple ? 1 : 1000;
+}
+
 int textlog_open(struct textlog_spec *spec, struct source **ret)
 {
 	struct textlog *t = calloc(1, sizeof(*t));
@@ -132,8 +106,9 @@ int textlog_open(struct textlog_spec *spec, struct source **ret)
 	t->spec = *spec;
 	*spec = (struct textlog_spec){0};
 	t->s.facts = (struct source_facts){.path = t->spec.path, .uname = "", .clock = "x86-tsc"};
-	r = map_file(t);
+	r = textlog_map(t);
 	if (!r) {
+		set_clock(t);
 		textlog_find_shape(t);
 		r = textlog_index(t);
 	}

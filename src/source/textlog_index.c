@@ -111,6 +111,8 @@ static int add_lost(struct pass *p, const struct textline *l, size_t offset)
 	int cpu = l->cpu;
 	size_t i;
 
+	if (t->shape == TEXTLOG_QEMU) /* that mark has a stamp */
+		return add_entry(p, -1, l->stamp, offset, TEXTLOG_KIND_LOST);
 	if (t->spec.cpu >= 0)
 		cpu = t->spec.cpu;
 	else if (cpu < 0 && p->has_previous)
@@ -220,7 +222,7 @@ static int publish_lanes(struct textlog *t)
 
 		if (!f)
 			return -ENOMEM;
-		f->buffer = "text";
+		f->buffer = t->spec.is_qemu ? "qemu" : "text";
 		f->cpu = lane->cpu < 0 ? SOURCE_NO_CPU : (unsigned)lane->cpu;
 		f->bytes = lane->bytes;
 		sort_lane(t, lane);
@@ -230,10 +232,34 @@ static int publish_lanes(struct textlog *t)
 	return 0;
 }
 
+uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns)
+{
+	struct textlog *t = (struct textlog *)s;
+	uint64_t events = 0;
+
+	array_for_each(lane, &t->lanes) {
+		size_t kept = 0;
+
+		array_for_each(e, &lane->entries) {
+			if (e->stamp >= lo_ns && e->stamp <= hi_ns)
+				lane->entries.v[kept++] = *e;
+			else
+				events += (e->at & 0xffff) != TEXTLOG_KIND_LOST;
+		}
+		lane->entries.n = kept;
+	}
+	return events;
+}
+
 static int tell(const struct textlog *t)
 {
 	const char *path = t->spec.path, *examples = t->examples.s ?: "";
 
+	if (t->n_bad && !t->n_events && t->spec.is_qemu)
+		return log_err_r(-EBADMSG,
+				 "no line of \"%s\" has a stamp of QEMU's: %s; QEMU writes them "
+				 "when it is started with -msg timestamp=on",
+				 path, examples);
 	if (t->n_bad && !t->n_events)
 		return log_err_r(-EBADMSG,
 				 "no line of \"%s\" has a TSC stamp where one was looked for: %s; "
@@ -250,9 +276,9 @@ static int tell(const struct textlog *t)
 			 (unsigned long long)t->n_long, TEXTLOG_LINE_BYTES);
 	if (t->n_unordered)
 		log_info("\"%s\": %llu lines have a lower stamp than one before them on their CPU, "
-			 "by up to %llu ticks; %s",
+			 "by up to %llu %s; %s",
 			 path, (unsigned long long)t->n_unordered,
-			 (unsigned long long)t->max_back_ticks,
+			 (unsigned long long)t->max_back_ticks, t->spec.is_qemu ? "ns" : "ticks",
 			 t->spec.file_order ? "left as they are" : "sorted by stamp");
 	return 0;
 }

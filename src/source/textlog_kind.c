@@ -62,7 +62,7 @@ static int add_kind(struct textlog *t, struct textlog_name *key)
 	*slot = k;
 	if (colon)
 		*colon = 0;
-	k->system = colon ? key->key : "text";
+	k->system = colon ? key->key : t->spec.is_qemu ? "qemu" : "text";
 	k->name = colon ? colon + 1 : key->key;
 	k->index = (uint32_t)t->kinds.n - 1;
 	k->id = k->index + 1;

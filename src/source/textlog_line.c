@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* From bytes of the file to a parsed line, and which shape the file's lines have. */
+#include "source/qemulog.h"
 #include "source/textlog_parts.h"
 
 #define PROBE_LINES 1000u
@@ -34,6 +35,13 @@ static enum textline_status parse(const struct textlog *t, const struct textlog_
 {
 	enum textline_status status, plain;
 
+	if (t->shape == TEXTLOG_QEMU) {
+		status = qemulog_line(s, n, ret);
+		if (ret->pid < 0 && t->spec.pid)
+			ret->pid = t->spec.pid;
+		/* the mark is ours: a log's own line cannot be one */
+		return status == TEXTLINE_LOST && !t->is_simple ? TEXTLINE_BAD_TIME : status;
+	}
 	if (t->shape == TEXTLOG_REGEX) {
 		status = textregex_match(t->spec.regex, m->regex, s, n, t->spec.base, ret);
 		if (status != TEXTLINE_NO_MATCH)
@@ -91,7 +99,8 @@ void textlog_find_shape(struct textlog *t)
 		ftrace += is_shape(textline_ftrace(p, n, t->spec.base, &l));
 		p = end < stop ? end + 1 : stop;
 	}
-	t->shape = t->spec.regex      ? TEXTLOG_REGEX
+	t->shape = t->spec.is_qemu    ? TEXTLOG_QEMU
+		   : t->spec.regex    ? TEXTLOG_REGEX
 		   : ftrace > stamped ? TEXTLOG_FTRACE
 				      : TEXTLOG_STAMPED;
 }

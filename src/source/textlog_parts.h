@@ -19,7 +19,7 @@
 #define TEXTLOG_KIND_LOST  0xffffu /* of an entry that marks lost events */
 #define TEXTLOG_MESSAGE_AT 24u	   /* in a record */
 
-enum textlog_shape { TEXTLOG_STAMPED, TEXTLOG_FTRACE, TEXTLOG_REGEX };
+enum textlog_shape { TEXTLOG_STAMPED, TEXTLOG_FTRACE, TEXTLOG_REGEX, TEXTLOG_QEMU };
 
 struct textlog_entry { /* one line */
 	uint64_t stamp;
@@ -51,6 +51,7 @@ struct textlog {
 	size_t n;
 	bool is_copy; /* of a pipe: nobody else can cut it */
 	bool told_cut;
+	bool is_simple; /* what is mapped is the text made of a simple trace */
 	enum textlog_shape shape;
 	struct ARRAY(struct textlog_lane) lanes;
 	uint16_t *lane_of_cpu; /* [cpu + 1]: index + 1 */
@@ -67,6 +68,9 @@ struct textlog {
 struct textlog_matcher {
 	struct textregex_state *regex;
 };
+
+/* textlog_map.c: p and n from the spec's file. One message on failure. */
+must_check int textlog_map(struct textlog *t);
 
 /* textlog_line.c: a line of the file as an event, in the file's shape. *n is without its CR. */
 enum textline_status textlog_line(const struct textlog *t, const struct textlog_matcher *m,

@@ -82,13 +82,57 @@ static int set_regex(struct textlog_spec *spec, const struct part *p)
 	return r == -EINVAL ? spec_err(p, "the regex cannot be used: %s", why) : r;
 }
 
+static int set_kind(struct textlog_spec *spec, const struct part *p)
+{
+	if (strcmp(p->value, "tsc") && strcmp(p->value, "qemu"))
+		return spec_err(p, "kind is tsc (lines with TSC stamps) or qemu, not \"%s\"",
+				p->value);
+	spec->is_qemu = *p->value == 'q';
+	return 0;
+}
+
+static int set_string(char **to, const struct part *p, const char *name)
+{
+	if (!*p->value)
+		return spec_err(p, "%s= names nothing", name);
+	free(*to);
+	*to = strdup(p->value);
+	return *to ? 0 : -ENOMEM;
+}
+
+static int set_vm(struct textlog_spec *spec, const struct part *p)
+{
+	return set_string(&spec->vm, p, "vm");
+}
+
+static int set_events(struct textlog_spec *spec, const struct part *p)
+{
+	return set_string(&spec->events, p, "events");
+}
+
+static int set_time(struct textlog_spec *spec, const struct part *p)
+{
+	if (strcmp(p->value, "recording") && strcmp(p->value, "all"))
+		return spec_err(p, "time is recording or all, not \"%s\"", p->value);
+	spec->all_times = *p->value == 'a';
+	return 0;
+}
+
 static const struct key {
 	const char *name; /* with '=' */
 	int (*set)(struct textlog_spec *spec, const struct part *p);
 	bool takes_rest;
+	enum { KEY_BOTH, KEY_TSC, KEY_QEMU } of;
 } keys[] = {
-	{"machine=", set_machine}, {"clock=", set_clock}, {"cpu=", set_cpu},
-	{"base=", set_base},	   {"order=", set_order}, {"regex=", set_regex, true},
+	{"kind=", set_kind, false, KEY_BOTH},	  {"machine=", set_machine, false, KEY_TSC},
+	{"clock=", set_clock, false, KEY_TSC},	  {"cpu=", set_cpu, false, KEY_TSC},
+	{"base=", set_base, false, KEY_TSC},	  {"order=", set_order, false, KEY_TSC},
+	{"regex=", set_regex, true, KEY_TSC},	  {"vm=", set_vm, false, KEY_QEMU},
+	{"events=", set_events, false, KEY_QEMU}, {"time=", set_time, false, KEY_QEMU},
+};
+
+struct given { /* which keys there were: the last of each sort */
+	const struct key *tsc, *qemu;
 };
 
 /* A comma ends the file's name only when a word and '=' follow. */
@@ -107,7 +151,8 @@ static const char *end_of_path(const char *text)
 }
 
 /* Applies the first key=value of *rest and goes behind it. */
-static int set_one(struct textlog_spec *spec, const char *text, const char **rest)
+static int set_one(struct textlog_spec *spec, const char *text, const char **rest,
+		   struct given *given)
 {
 	_cleanup_free_ char *value = NULL;
 	struct part part = {.text = text};
@@ -124,18 +169,32 @@ static int set_one(struct textlog_spec *spec, const char *text, const char **res
 			return -ENOMEM;
 		part.value = value;
 		*rest += n + ((*rest)[n] == ',');
+		if (keys[i].of)
+			*(keys[i].of == KEY_TSC ? &given->tsc : &given->qemu) = &keys[i];
 		return keys[i].set(spec, &part);
 	}
 	return spec_err(&part,
 			"\"%s\" is not known; there are machine=, clock=, cpu=, base=, "
-			"order=, regex=",
+			"order=, regex=, and for QEMU's traces kind=qemu, vm=, events=, time=",
 			*rest);
+}
+
+static int check_given(const struct textlog_spec *spec, const char *text, const struct given *g)
+{
+	const struct part part = {.text = text};
+
+	if (spec->is_qemu && g->tsc)
+		return spec_err(&part, "%s does not go with kind=qemu", g->tsc->name);
+	if (!spec->is_qemu && g->qemu)
+		return spec_err(&part, "%s goes with kind=qemu only", g->qemu->name);
+	return 0;
 }
 
 int textlog_spec_parse(const char *text, struct textlog_spec *ret)
 {
 	_cleanup_textlog_spec_ struct textlog_spec spec = {.cpu = -1};
 	const char *rest = end_of_path(text);
+	struct given given = {0};
 	int r = 0;
 
 	if (rest == text)
@@ -145,7 +204,9 @@ int textlog_spec_parse(const char *text, struct textlog_spec *ret)
 	if (!spec.path)
 		r = -ENOMEM;
 	while (!r && *rest)
-		r = set_one(&spec, text, &rest);
+		r = set_one(&spec, text, &rest, &given);
+	if (!r)
+		r = check_given(&spec, text, &given);
 	if (r == -ENOMEM)
 		log_errno(r, "--text \"%s\": %m", text);
 	if (r)
@@ -159,6 +220,8 @@ void textlog_spec_free(struct textlog_spec *spec)
 {
 	free(spec->path);
 	free(spec->machine);
+	free(spec->vm);
+	free(spec->events);
 	textregex_free(spec->regex);
 	*spec = (struct textlog_spec){0};
 }

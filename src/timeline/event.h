@@ -22,6 +22,8 @@ struct event {
 	uint64_t ticks;	    /* host TSC ticks: the low end of the interval */
 	uint64_t raw_ticks; /* the stamp in its own machine's clock */
 	uint64_t width;	    /* high end = ticks + width; 0 when exact */
+	uint64_t err_ticks; /* not 0: the stamp is another clock's. ticks is the middle of where the
+			     * event can be, ticks - err_ticks .. ticks + err_ticks; width is 0 */
 	uint16_t machine;   /* index into timeline's machines; 0 is the host */
 	uint16_t cpu;	    /* of that machine */
 	uint8_t type;	    /* enum event_type */

@@ -145,6 +145,7 @@ void input_free(struct input *in)
 		array_free(&m->vcpus);
 		array_free(&m->tids);
 		source_free(m->source);
+		fit_lookup_free(m->clock);
 		free(m->name);
 		free(m->why_unaligned);
 	}

@@ -9,6 +9,7 @@
 #include "base/array.h"
 #include "clock/conv.h"
 #include "clock/epoch.h"
+#include "clock/fit.h"
 #include "session/session.h"
 #include "source/source.h"
 
@@ -35,6 +36,8 @@ struct input_machine {
 	bool estimated;		    /* only by an estimate of unknown error (PTP) */
 	bool conflict;		    /* what is known of its offsets contradicts itself; was said */
 	char *why_unaligned;	    /* one sentence */
+	struct fit_lookup *clock;   /* stamps are ns of a host clock (facts' quantum_ns), and so
+				   * become ticks; NULL: stamps are ticks */
 	struct input_machine *same; /* text of a guest: the machine it tells of, whose vCPUs (when
 				     * vcpus has none for a CPU) are its own; NULL: none */
 };

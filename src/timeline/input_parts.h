@@ -20,5 +20,10 @@ must_check int input_align(struct input_machine *m, const struct offset_scan *sc
 /* input_text.c: texts as machines, with what the host saw of their guests' offsets; an offset given
  * by hand; then, when all offsets are known, the vCPUs of the texts' lines. */
 must_check int input_add_texts(struct input *in, const struct input_options *o);
+/* input_qemu.c: a trace of QEMU's as a machine more, a part of the host; takes the spec over. */
+struct textlog_spec;
+must_check int input_add_qemu(struct input *in, struct textlog_spec *spec);
+/* input_text.c: a machine of that name, whether or not there is one already; NULL without memory. */
+struct input_machine *input_machine_add_same(struct input *in, const char *name, bool is_guest);
 must_check int input_set_offset(struct input *in, const char *text);
 must_check int input_place_texts(struct input *in);

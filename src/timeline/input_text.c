@@ -20,8 +20,7 @@ static struct input_machine *find_guest(const struct input *in, const char *name
 
 /* --- texts ------------------------------------------------------------------------ */
 
-/* A machine of that name, whether or not there is one already. */
-static struct input_machine *add_machine(struct input *in, const char *name, bool is_guest)
+struct input_machine *input_machine_add_same(struct input *in, const char *name, bool is_guest)
 {
 	struct input_machine *m = input_machine_add(in, name, is_guest);
 	char *same = m ? strdup(name) : NULL;
@@ -44,6 +43,8 @@ static int add_text(struct input *in, const char *text)
 
 	if (r)
 		return r;
+	if (spec.is_qemu)
+		return input_add_qemu(in, &spec);
 	is_guest = spec.machine != NULL;
 	name = strdup(spec.machine ?: m->name);
 	if (!name)
@@ -52,7 +53,7 @@ static int add_text(struct input *in, const char *text)
 	if (r)
 		return r;
 	if (is_guest || m->source)
-		m = add_machine(in, name, is_guest);
+		m = input_machine_add_same(in, name, is_guest);
 	if (!m)
 		return -ENOMEM;
 	m->source = TAKE_PTR(s);

@@ -13,6 +13,12 @@ static struct tsc_range translate(const struct lane *l, uint64_t raw, bool *ret_
 	struct tsc_range r = {raw, raw};
 
 	*ret_doubtful = false;
+	if (l->machine->clock && raw != UINT64_MAX) {
+		uint32_t quantum = source_facts(l->machine->source)->quantum_ns;
+
+		return fit_lookup_ticks(l->machine->clock, (int64_t)raw,
+					(int64_t)raw + quantum - 1);
+	}
 	if (!e || !e->n)
 		return r;
 	if (l->plan.v.n) {
@@ -46,6 +52,18 @@ static void set_time(struct lane *l, struct event *ev, struct tsc_range r)
 	ev->width = width;
 }
 
+/* Of a stamp that stands for an interval of another clock the middle counts. Middles may be out of
+ * order by what the clock's readings differ. */
+static void set_middle(const struct lane *l, struct event *ev, struct tsc_range r)
+{
+	ev->ticks = r.lo + (r.hi - r.lo) / 2;
+	ev->err_ticks = (r.hi - ev->ticks) ?: 1;
+	if (ev->ticks < l->floor) {
+		ev->err_ticks += l->floor - ev->ticks;
+		ev->ticks = l->floor;
+	}
+}
+
 static void make_event(struct lane *l, const struct source_item *it)
 {
 	struct event *ev = &l->head;
@@ -66,7 +84,10 @@ static void make_event(struct lane *l, const struct source_item *it)
 		.size = it->size,
 		.doubtful = doubtful || (it->flags & ITEM_CLAMPED),
 	};
-	set_time(l, ev, t);
+	if (l->machine->clock)
+		set_middle(l, ev, t);
+	else
+		set_time(l, ev, t);
 	l->tie = TIE(it->kind == l->exit_kind && it->kind ? TIE_EXIT
 		     : l->machine->is_guest		  ? TIE_GUEST
 							  : TIE_HOST,
@@ -200,7 +221,9 @@ int lane_first_ticks(const struct lane *l, uint64_t *ret)
 	n = source_cursor_read(c, items, 4);
 	for (int i = 0; i < n; i++)
 		if (!(items[i].flags & ITEM_LOST)) {
-			*ret = translate(l, items[i].raw_ticks, &doubtful).lo;
+			struct tsc_range t = translate(l, items[i].raw_ticks, &doubtful);
+
+			*ret = l->machine->clock ? t.lo + (t.hi - t.lo) / 2 : t.lo;
 			return 0;
 		}
 	return n < 0 ? n : 0;
