@@ -180,12 +180,31 @@ static int read_descriptions(struct dat *d, struct dat_in *in)
 	return r ? r : dat_meta_cmdlines(d, in);
 }
 
+/* Descriptions that make no sense, as with a wrong length in them: goes to the number of CPUs in front
+ * of the options. */
+static bool find_options(struct dat *d, struct dat_in *in)
+{
+	static const char tag[10] = "options  ";
+	const uint8_t *p = memmem(in->start, (size_t)(in->end - in->start), tag, sizeof(tag));
+
+	if (!d->commit_bytes || !p || p - in->start < 4)
+		return false;
+	in->p = p - 4;
+	dat_warn(
+		d, dat_in_offset(in),
+		"the descriptions before it make no sense; some formats of events, symbols or names "
+		"of tasks are lost");
+	return true;
+}
+
 int dat_v6_read(struct dat *d, struct dat_in *in)
 {
 	uint64_t at;
 	int r;
 
 	r = read_descriptions(d, in);
+	if (r == -ENODATA && find_options(d, in))
+		r = 0;
 	if (r)
 		return r;
 	at = dat_in_offset(in);
