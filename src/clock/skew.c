@@ -13,6 +13,16 @@ void skew_add(struct skew *s, uint64_t a0, uint64_t b, uint64_t a1)
 	s->n++;
 }
 
+void skew_widen(struct skew *s, uint64_t ticks)
+{
+	int64_t by = ticks > INT64_MAX ? INT64_MAX : (int64_t)ticks;
+
+	if (__builtin_sub_overflow(s->lo, by, &s->lo))
+		s->lo = INT64_MIN;
+	if (__builtin_add_overflow(s->hi, by, &s->hi))
+		s->hi = INT64_MAX;
+}
+
 bool skew_is_constant(const struct skew *s)
 {
 	return s->lo <= s->hi;

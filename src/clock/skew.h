@@ -22,6 +22,8 @@ struct skew {
 
 /* Narrows s, from SKEW_UNKNOWN on, by one exchange. */
 void skew_add(struct skew *s, uint64_t a0, uint64_t b, uint64_t a1);
+/* Lets each stamp be wrong by so much: where a CPU does not keep stamps and messages in order. */
+void skew_widen(struct skew *s, uint64_t ticks);
 /* Were the exchanges compatible with one constant difference? Not when a TSC stepped or drifts. */
 bool skew_is_constant(const struct skew *s);
 /* Can it be 0? */

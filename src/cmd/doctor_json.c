@@ -94,11 +94,11 @@ static json_t *put_skew(const struct doctor *d)
 
 	for (size_t i = 0; cpus && i < p->n; i++)
 		json_array_append_new(cpus, json_integer(p->cpus[i]));
-	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o, s:o}", "cpus", cpus,
+	return json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:b, s:I, s:o, s:o}", "cpus", cpus,
 			 "online", (json_int_t)p->online, "exchanges", (json_int_t)p->exchanges,
 			 "pairs_measured", (json_int_t)p->measured, "pairs_known",
 			 (json_int_t)d->skew_sum.known, "took_ns", (json_int_t)p->took_ns,
-			 "consistent", p->consistent, "differs_ticks",
+			 "consistent", p->consistent, "emulated", p->emulated, "differs_ticks",
 			 (json_int_t)d->skew_sum.differs, "at_most_ticks",
 			 number(d->skew_sum.known, (json_int_t)d->skew_sum.at_most), "bounds",
 			 put_matrix(p));

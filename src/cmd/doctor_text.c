@@ -128,6 +128,8 @@ static void add_skew(struct strbuf *b, const struct doctor *d)
 		    d->skew.exchanges, d->skew.measured, d->skew.measured == 1 ? "" : "s",
 		    (double)d->skew.took_ns / 1e6,
 		    d->skew.n > MATRIX_CPUS ? "; --json has all pairs" : ", in ticks");
+	if (d->skew.emulated)
+		row(b, "", "wider than measured, for these CPUs are QEMU's emulator");
 	if (d->skew.n < d->skew.online)
 		row(b, "", "%zu other CPUs were left in peace: this process may not run there",
 		    d->skew.online - d->skew.n);

@@ -242,6 +242,8 @@ void verdict_translate_vm(const struct hostfacts *h, const struct verdict *trans
 			    f->vm_type == VM_TYPE_SNP ? "SNP Secure TSC" : "protected TSC");
 	else if (translate->answer != ANSWER_YES)
 		*ret = *translate;
+	else if (!f->vm->vcpus.n)
+		verdict_set(ret, ANSWER_UNKNOWN, "it has no vCPU yet; ask again when it runs");
 	else if (!known)
 		verdict_set(ret, ANSWER_UNKNOWN,
 			    "not all of its offsets can be read%s; list shows which",

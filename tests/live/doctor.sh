@@ -47,7 +47,7 @@ AS=()
 doctor() {
 	status=0
 	"${AS[@]}" "$onetsc" doctor --json "$@" >out 2>err || status=$?
-	jq -e . out >/dev/null || { echo '# no JSON:'; sed 's/^/# /' out err; }
+	{ [ -s out ] && jq -e . out >/dev/null; } || { echo '# no JSON:'; sed 's/^/# /' out err; }
 }
 q() { jq -r "$1" out; }
 # What must hold on any machine.

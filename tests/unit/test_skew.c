@@ -58,6 +58,15 @@ static void one_pair(void **state)
 	/* and now it is behind: no constant difference */
 	skew_add(&s, 100, 90, 101);
 	assert_false(skew_is_constant(&s));
+	/* unless stamps may be wrong */
+	skew_widen(&s, 8);
+	assert_true(skew_is_constant(&s));
+	assert_false(skew_holds_zero(&s)); /* -3 to -2 */
+	skew_widen(&s, 2);
+	assert_true(skew_holds_zero(&s));
+	s = (struct skew){INT64_MIN + 1, INT64_MAX - 1, 1};
+	skew_widen(&s, UINT64_MAX);
+	assert_true(s.lo == INT64_MIN && s.hi == INT64_MAX);
 }
 
 static void holds_the_truth(void **state)

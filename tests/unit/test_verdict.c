@@ -256,7 +256,7 @@ static void translate_vm(void **state)
 	expect_translate(ANSWER_UNKNOWN, "not all of its offsets");
 	vcpus[1].has_offset = true;
 	vm.vcpus.n = 0;
-	expect_translate(ANSWER_UNKNOWN, "not all of its offsets");
+	expect_translate(ANSWER_UNKNOWN, "no vCPU yet");
 	vm.vcpus.n = 2;
 	facts.is_protected = true;
 	facts.vm_type = VM_TYPE_TDX; /* debugfs tells what the TDX module chose */

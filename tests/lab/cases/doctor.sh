@@ -33,6 +33,7 @@ is "$(q '.host.clocksource')" tsc 'the clocksource is right'
 is "$(q '.host.tsc.khz')" "$(dmesg | sed -n 's/.*tsc: \(Refined TSC clocksource calibration\|Detected\): \?\([0-9.]*\) MHz.*/\2/p' | tail -n 1 | tr -d .)" 'the frequency is the kernel'"'"'s' ||
 	diag "$(dmesg | grep -i tsc)"
 is "$(q '.host.tsc.khz_from')" kvm 'and comes from KVM'
+is "$(q .host.skew.emulated)" true 'that the CPUs are emulated is known'
 is "$(q '.host.skew | "\(.cpus | length) \(.pairs_known) \(.consistent) \(.differs_ticks)"')" "$(nproc) $(($(nproc) * ($(nproc) - 1) / 2)) true 0" 'CPUs whose TSCs are equal'
 like "$(q '.host.skew | "\(.exchanges) \(.bounds[0][1])"')" '^[1-9][0-9]* \[-[0-9]+,[0-9]+\]$' 'within measured bounds'
 diag "$(q '.host.skew')"
@@ -74,7 +75,8 @@ tiny_stop run
 
 (bios_qemu -device vhost-vsock-pci,guest-cid=9) >"$LAB_OUT/qemu.log" 2>&1 7>&- &
 qemu=$!
-wait_for 30 sh -c "'$ONETSC' list dots --json 2>/dev/null | jq -e '.vms[0].vcpus[0].has_run == \"yes\"'"
+qemu_runs() { [ "$("$ONETSC" list --json dots 2>/dev/null | jq -r '[.vms[0].vcpus[].has_run] | join(" ")')" = 'yes yes' ]; }
+ok 'a QEMU runs' wait_for 60 qemu_runs
 doctor qemu --vm dots
 is $? 0 'QEMU, by name' || diag "$(q .)"
 is "$(q '.vms[] | "\(.pid) \(.vmm) \(.vcpus | length)"')" "$qemu qemu 2" 'is found'
