@@ -5,7 +5,7 @@
 
 #include "base/log.h"
 
-enum { ITEMS = 256, KIND_WRITE, KIND_ENTRY };
+enum { ITEMS = 256, SLOT_BITS = 16, THREADS_MAX = 1 << 15 };
 
 struct scan_kinds {
 	const struct source_kind *write, *entry;
@@ -50,23 +50,31 @@ static int take_write(struct offset_scan *scan, const struct scan_kinds *k,
 	return 0;
 }
 
+/* Where the pid is, or a free slot: a hostile file has as many threads as entries. */
+static uint32_t *find_slot(struct offset_scan *scan, int pid)
+{
+	uint32_t at = (uint32_t)pid * 2654435761u >> (32 - SLOT_BITS);
+
+	while (scan->slots[at] && scan->threads.v[scan->slots[at] - 1].pid != pid)
+		at = (at + 1) & ((1u << SLOT_BITS) - 1);
+	return &scan->slots[at];
+}
+
 static int take_entry(struct offset_scan *scan, const struct scan_kinds *k,
 		      const struct source_item *it)
 {
 	int pid = (int)source_field_u64(k->entry_pid, it->data);
+	uint32_t *slot = find_slot(scan, pid);
 	struct offset_thread *t;
 
-	/* a handful of vCPU threads: the last one seen is most often at hand */
-	for (size_t i = scan->threads.n; i--;)
-		if (scan->threads.v[i].pid == pid)
-			return 0;
-	if (scan->threads.n >= 65536)
+	if (*slot || scan->threads.n >= THREADS_MAX)
 		return 0;
 	t = array_add(&scan->threads);
 	if (!t)
 		return -ENOMEM;
 	t->pid = pid;
 	t->vcpu = (uint32_t)source_field_u64(k->entry_vcpu, it->data);
+	*slot = (uint32_t)scan->threads.n;
 	return 0;
 }
 
@@ -111,8 +119,11 @@ int offset_scan(struct source *s, bool with_threads, struct offset_scan *ret)
 	if (!find_kinds(s, with_threads, &k))
 		return 0;
 	wanted = calloc(f->n_kinds, sizeof(*wanted));
-	if (!wanted)
+	ret->slots = calloc(1u << SLOT_BITS, sizeof(*ret->slots));
+	if (!wanted || !ret->slots) {
+		offset_scan_free(ret);
 		return -ENOMEM;
+	}
 	if (k.write)
 		wanted[k.write->index] = true;
 	if (k.entry)
@@ -132,6 +143,8 @@ void offset_scan_free(struct offset_scan *scan)
 {
 	array_free(&scan->writes);
 	array_free(&scan->threads);
+	free(scan->slots);
+	scan->slots = NULL;
 }
 
 static struct tsc_map map_of(int64_t offset, const struct offset_known *known)

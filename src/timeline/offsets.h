@@ -23,6 +23,7 @@ struct offset_thread {
 struct offset_scan {
 	struct ARRAY(struct offset_write) writes;   /* by ticks */
 	struct ARRAY(struct offset_thread) threads; /* the first entry of each */
+	uint32_t *slots;			    /* while reading: index + 1 by pid */
 };
 
 /* Reads all lanes of a host's source; threads only when asked for. */
