@@ -125,8 +125,10 @@ static int put_item(struct textlog_cursor *c, const struct textlog_entry *e,
 	if (kind == TEXTLOG_KIND_LOST) {
 		item->flags = ITEM_LOST;
 		item->lost = l.lost;
-		item->end_raw_ticks =
-			e + 1 < c->lane->entries.v + c->lane->entries.n ? e[1].stamp : UINT64_MAX;
+		item->end_raw_ticks = c->t->spec.is_qemu ? l.stamp
+				      : e + 1 < c->lane->entries.v + c->lane->entries.n
+					      ? e[1].stamp
+					      : UINT64_MAX;
 		return 0;
 	}
 	item->kind = c->t->kinds.v[kind];

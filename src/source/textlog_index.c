@@ -13,6 +13,9 @@ struct pass {
 	struct textlog_matcher m;
 	size_t previous; /* lane of the event before */
 	bool has_previous;
+	/* QEMU's: the lowest stamp so far, or that of the last mark of lost events */
+	uint64_t lost_from;
+	bool marked;
 };
 
 static struct textlog_lane *lane_of(struct textlog *t, int cpu, size_t *ret_index)
@@ -97,6 +100,8 @@ static int add_event(struct pass *p, const struct textline *l, size_t offset, si
 		r = add_entry(p, l->cpu, l->stamp, offset, kind);
 	if (r)
 		return r;
+	if (!p->marked && (t->n_events == 0 || l->stamp < p->lost_from))
+		p->lost_from = l->stamp;
 	t->lanes.v[p->previous].bytes += n;
 	if (++t->n_events <= TEXTLOG_LINES_MAX)
 		return 0;
@@ -111,8 +116,15 @@ static int add_lost(struct pass *p, const struct textline *l, size_t offset)
 	int cpu = l->cpu;
 	size_t i;
 
-	if (t->shape == TEXTLOG_QEMU) /* that mark has a stamp */
-		return add_entry(p, -1, l->stamp, offset, TEXTLOG_KIND_LOST);
+	if (t->shape == TEXTLOG_QEMU) {
+		/* QEMU tells when it noticed: all that is sure is that it was after the mark
+		 * before, and when there was something in its buffer */
+		uint64_t from = p->has_previous ? p->lost_from : l->stamp;
+
+		p->lost_from = l->stamp;
+		p->marked = true;
+		return add_entry(p, -1, from, offset, TEXTLOG_KIND_LOST);
+	}
 	if (t->spec.cpu >= 0)
 		cpu = t->spec.cpu;
 	else if (cpu < 0 && p->has_previous)
@@ -198,18 +210,22 @@ static int by_cpu(const void *a, const void *b)
 /* Equal stamps keep the order of the file. */
 static void sort_lane(struct textlog *t, struct textlog_lane *lane)
 {
-	uint64_t high = 0, n = t->n_unordered;
+	bool in_order = true;
+	uint64_t high = 0;
 
 	array_for_each(e, &lane->entries) {
 		if (e->stamp >= high) {
 			high = e->stamp;
 			continue;
 		}
+		in_order = false;
+		if ((e->at & 0xffff) == TEXTLOG_KIND_LOST)
+			continue;
 		t->n_unordered++;
 		if (high - e->stamp > t->max_back_ticks)
 			t->max_back_ticks = high - e->stamp;
 	}
-	if (t->n_unordered != n && !t->spec.file_order)
+	if (!in_order && !t->spec.file_order)
 		qsort(lane->entries.v, lane->entries.n, sizeof(*lane->entries.v), by_stamp);
 }
 
@@ -232,6 +248,25 @@ static int publish_lanes(struct textlog *t)
 	return 0;
 }
 
+/* When QEMU noticed that events were lost. */
+static uint64_t mark_end(const struct textlog *t, const struct textlog_entry *e)
+{
+	const char *s = t->p + (e->at >> 16);
+	size_t n = (size_t)(textlog_line_end(t, s) - s);
+	struct textline l;
+
+	return textlog_line(t, &(struct textlog_matcher){0}, s, &n, &l) == TEXTLINE_LOST ? l.stamp
+											 : 0;
+}
+
+static bool is_within(const struct textlog *t, const struct textlog_entry *e, uint64_t lo_ns,
+		      uint64_t hi_ns)
+{
+	bool is_mark = (e->at & 0xffff) == TEXTLOG_KIND_LOST;
+
+	return e->stamp <= hi_ns && (e->stamp >= lo_ns || (is_mark && mark_end(t, e) >= lo_ns));
+}
+
 uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns)
 {
 	struct textlog *t = (struct textlog *)s;
@@ -241,7 +276,7 @@ uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns)
 		size_t kept = 0;
 
 		array_for_each(e, &lane->entries) {
-			if (e->stamp >= lo_ns && e->stamp <= hi_ns)
+			if (is_within(t, e, lo_ns, hi_ns))
 				lane->entries.v[kept++] = *e;
 			else
 				events += (e->at & 0xffff) != TEXTLOG_KIND_LOST;

@@ -65,9 +65,9 @@ static void tell_steps(const struct input *in, const struct fit_freq *f)
 					    : largest;
 	}
 	if (n)
-		log_warn("the host's CLOCK_REALTIME was set %" PRIu64 " times while \"%s\" was "
+		log_warn("the host's CLOCK_REALTIME was set %" PRIu64 " time%s while \"%s\" was "
 			 "recorded, by up to %" PRIu64 " ns; QEMU's events there have wide bounds",
-			 n, in->title, largest);
+			 n, n == 1 ? "" : "s", in->title, largest);
 }
 
 /* -ENODATA: there are no readings, or they make no clock. */
