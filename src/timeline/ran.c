@@ -191,8 +191,6 @@ static int add_points(struct ran *r)
 	if (!n)
 		return add_window(r, r->first, r->last, RAN_LOST);
 	qsort(p, n, sizeof(*p), point_cmp);
-	if (r->gaps.n)
-		qsort(r->gaps.v, r->gaps.n, sizeof(*r->gaps.v), gap_cmp);
 	if (k.lo > r->first)
 		err = add_window(r, r->first, k.lo - 1, RAN_LOST);
 	/* from there to the first point nothing changed, nor from the last one on */
@@ -209,18 +207,41 @@ static int add_points(struct ran *r)
 	return err || k.hi >= r->last ? err : add_window(r, k.hi + 1, r->last, RAN_LOST);
 }
 
-/* Before the first and behind the last point nothing is known. */
+/* Before the first and behind the last point: what is lost there may have been points too. */
+static int add_unseen(struct ran *r, uint64_t from, uint64_t to)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < r->gaps.n && !err; i++) {
+		const struct tsc_range *g = &r->gaps.v[i];
+		uint64_t hi = g->hi < to ? g->hi : to;
+
+		if (g->hi < from || g->lo > to)
+			continue;
+		if (g->lo > from)
+			err = add_window(r, from, g->lo - 1, RAN_UNSEEN);
+		if (!err)
+			err = add_window(r, g->lo > from ? g->lo : from, hi, RAN_LOST);
+		if (hi == to)
+			return err;
+		from = hi + 1;
+	}
+	return err ? err : add_window(r, from, to, RAN_UNSEEN);
+}
+
 static int make_windows(struct ran *r)
 {
 	int err = 0;
 
 	if (!r->seen)
 		return 0;
+	if (r->gaps.n)
+		qsort(r->gaps.v, r->gaps.n, sizeof(*r->gaps.v), gap_cmp);
 	if (r->first)
-		err = add_window(r, 0, r->first - 1, RAN_UNSEEN);
+		err = add_unseen(r, 0, r->first - 1);
 	if (!err)
 		err = add_points(r);
-	return err ? err : add_window(r, r->last, UINT64_MAX, RAN_UNSEEN);
+	return err ? err : add_unseen(r, r->last, UINT64_MAX);
 }
 
 static int finish(struct ran *r)

@@ -22,7 +22,8 @@ void check_proof(struct verify *v, const struct proof_result *r)
 {
 	if (r->violations)
 		fault(v, "check finds %" PRIu64 " violations", r->violations);
-	if (r->inside < v->whole)
+	/* a loss in the host's other buffer may have been an exit, for all that check knows */
+	if (r->inside < v->whole && !v->w->form.instance)
 		fault(v, "check judges %" PRIu64 " events inside, %" PRIu64 " are", r->inside,
 		      v->whole);
 }
