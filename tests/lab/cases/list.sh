@@ -11,7 +11,7 @@ not_ok 'an unknown VM is an error' "$ONETSC" list nosuch
 
 GUEST_SMP=3
 guest_start one
-GUEST_PREFIX=(as_lab) GUEST_SMP=1
+GUEST_PREFIX=(as_lab) GUEST_SMP=1,maxcpus=2
 guest_start two
 ok 'the first guest boots' guest_wait one
 ok 'the second guest boots' guest_wait two
