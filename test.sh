@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Builds onetsc and runs its tests on a bare Debian 12: ./test.sh [SUITE…]
-# Suites: check unit golden truth live fuzz lab; all of them when none is named.
+# Suites: check unit golden truth live fuzz lab lab-intel; all of them when none is named.
 set -u
 cd "$(dirname "$0")" || exit 1
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(check unit golden truth live fuzz lab)
+[ ${#suites[@]} -gt 0 ] || suites=(check unit golden truth live fuzz lab lab-intel)
 
 tools/setup test || exit 1
 results=$(mktemp)
@@ -37,7 +37,7 @@ run_meson() {
 
 say "build: debug with address and undefined-behaviour sanitizers"
 configure build -Db_sanitize=address,undefined -Dwerror=true || exit 1
-case " ${suites[*]} " in *" lab "*)
+case " ${suites[*]} " in *" lab"*)
   say "build: release, for the lab"
   configure build-release --buildtype=release -Dwerror=true || exit 1
   ;;
@@ -63,8 +63,9 @@ for s in "${suites[@]}"; do
     meson test -C build --no-rebuild --print-errorlogs zero-cycles
     tools/test-count build/meson-logs/testlog.json >>"$results"
     ;;
+  lab-intel) run_meson build-release lab-intel --num-processes 2 ;;
   *)
-    echo "test.sh: no suite \"$s\"; there are check unit golden truth live fuzz lab" >&2
+    echo "test.sh: no suite \"$s\"; there are check unit golden truth live fuzz lab lab-intel" >&2
     exit 2
     ;;
   esac
