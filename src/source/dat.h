@@ -21,8 +21,6 @@ must_check int dat_map_file(struct dat *d, const char *path, struct dat_map **re
  * the file itself. */
 must_check int dat_map_check(struct dat_map *m, bool look);
 must_check int dat_read(struct dat *d);
-must_check int dat_section_open(struct dat *d, uint64_t offset, unsigned id,
-				struct dat_section *ret);
 /* Silent; what is wrong, or NULL. */
 must_check const char *dat_section_find(struct dat *d, uint64_t offset, unsigned id,
 					struct dat_section *ret);

@@ -193,10 +193,17 @@ void dat_meta_texts(struct dat *d)
 	d->texts_loaded = true;
 	for (unsigned i = 0; i < 2; i++) {
 		struct dat_section s = {.in = i ? d->printk : d->kallsyms};
+		uint64_t at = d->section_at[ids[i]];
+		const char *wrong;
 
-		if (d->version >= 7 && (!d->section_at[ids[i]] ||
-					dat_section_open(d, d->section_at[ids[i]], ids[i], &s)))
+		if (d->version >= 7 && !at)
 			continue;
+		wrong = d->version >= 7 ? dat_section_find(d, at, ids[i], &s) : NULL;
+		if (wrong) {
+			dat_warn(d, at, "section %u (%s) %s", ids[i],
+				 i ? "texts of trace_printk" : "symbols", wrong);
+			continue;
+		}
 		take_text(d, &s.in, i ? tep_parse_printk_formats : tep_parse_kallsyms);
 		dat_section_close(&s);
 	}

@@ -56,13 +56,6 @@ const char *dat_section_find(struct dat *d, uint64_t offset, unsigned id, struct
 	return NULL;
 }
 
-int dat_section_open(struct dat *d, uint64_t offset, unsigned id, struct dat_section *ret)
-{
-	const char *wrong = dat_section_find(d, offset, id, ret);
-
-	return wrong ? dat_err(d, offset, "section %u %s", id, wrong) : 0;
-}
-
 void dat_section_close(struct dat_section *s)
 {
 	free(s->own);

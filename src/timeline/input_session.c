@@ -27,6 +27,18 @@ static int open_file(const char *dir, const char *file, struct source **ret)
 	return 0;
 }
 
+/* A file that cannot be read, which was said, does not keep the others from being read. */
+static int open_machine(struct input_machine *m, const char *dir, const char *file)
+{
+	int r = open_file(dir, file, &m->source);
+
+	if (r && r != -ENOMEM) {
+		m->conflict = true;
+		r = 0;
+	}
+	return r;
+}
+
 static int copy_vcpus(struct input_machine *m, const struct session_machine *sm)
 {
 	array_for_each(sv, &sm->vcpus) {
@@ -60,7 +72,7 @@ static int add_machine(struct input *in, const char *dir, const struct session_m
 	if (copy_vcpus(m, sm))
 		return -ENOMEM;
 	if (sm->file)
-		return open_file(dir, sm->file, &m->source);
+		return open_machine(m, dir, sm->file);
 	log_info("\"%s\" was not recorded: %s", sm->name, sm->why_missing ?: "no reason is given");
 	return 0;
 }
@@ -101,6 +113,14 @@ static int align_guests(struct input *in, const char *dir, const struct session 
 
 	if (s->offsets_file)
 		r = open_file(dir, s->offsets_file, &offsets);
+	if (r && r != -ENOMEM) {
+		log_err("\"%s\": without \"%s\" changes of TSC offsets are not known; events may be "
+			"misplaced",
+			dir, s->offsets_file);
+		array_for_each(m, &in->machines)
+			m->conflict |= m->is_guest;
+		r = 0;
+	}
 	if (!r && offsets)
 		r = offset_scan(offsets, false, &scan);
 	for (size_t i = 0; i < s->machines.n && !r; i++)

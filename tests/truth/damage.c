@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "files.h"
 #include "source/source.h"
+#include "timeline/input.h"
 
 #define PAGE_EVENTS (2 * 4096 / 16) /* at most, and a table of places */
 
@@ -347,6 +348,34 @@ static bool run_form(unsigned number, const struct truth_form *form)
 	return !r && !d.faults;
 }
 
+/* A session with one file that is nonsense: the others are read, and the exit status will tell. */
+static bool session_goes_on(unsigned number)
+{
+	const char *tmp = getenv("TMPDIR");
+	struct world w = {.seed = 5, .session = true, .events = 400, .features = F_STEPS};
+	_cleanup_input_ struct input *in = NULL;
+	char top[4000], dir[4100], path[4200];
+	const char *list[1] = {dir};
+	bool ok = false;
+
+	snprintf(top, sizeof(top), "%s/damage-XXXXXX", tmp ? tmp : "/tmp");
+	if (!mkdtemp(top))
+		return false;
+	snprintf(dir, sizeof(dir), "%s/s.onetsc", top);
+	snprintf(path, sizeof(path), "%s/guest-vm0.dat", dir);
+	log_set_level(LOG_NONE);
+	if (!world_make(&w) && !world_write(&w, dir) &&
+	    !put_file(path, (const uint8_t *)"nonsense", 8) && !input_open(list, 1, &in))
+		ok = in->machines.n == w.n_vms + 1 && in->machines.v[0].source &&
+		     !in->machines.v[0].conflict && !in->machines.v[1].source &&
+		     in->machines.v[1].conflict;
+	world_free(&w);
+	nftw(top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	printf("%s %u - a session with a guest's file that is nonsense\n", ok ? "ok" : "not ok",
+	       number);
+	return ok;
+}
+
 int main(void)
 {
 	static const struct truth_form forms[] = {
@@ -361,6 +390,7 @@ int main(void)
 	log_set_level(LOG_WARN);
 	for (unsigned i = 0; i < ARRAY_SIZE(forms); i++)
 		ok &= run_form(i + 1, &forms[i]);
-	printf("1..%zu\n", ARRAY_SIZE(forms));
+	ok &= session_goes_on(ARRAY_SIZE(forms) + 1);
+	printf("1..%zu\n", ARRAY_SIZE(forms) + 1);
 	return ok ? 0 : 1;
 }
