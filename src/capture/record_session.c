@@ -12,7 +12,7 @@
 #include "clock/conv.h"
 #include "vm/facts.h"
 
-#define PAIRS_MAX    1000
+#define PAIRS_MAX    7200
 #define MEASURE_NS   50000000
 #define CLOCKSOURCE  "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 #define WHY_NO_AGENT "no agent answered"

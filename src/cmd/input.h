@@ -14,9 +14,10 @@ struct input_given {
 	{                                                                                 \
 		0, name, OPT_STRV, (at) + offsetof(struct input_given, member), arg, help \
 	}
-#define INPUT_OPT_TEXT(at)                   \
-	INPUT_OPT(at, texts, "text", "SPEC", \
-		  "also a text log with TSC stamps: FILE[,machine=guest:NAME]…; repeatable")
+#define INPUT_OPT_TEXT(at)                                                                        \
+	INPUT_OPT(at, texts, "text", "SPEC",                                                      \
+		  "also a text log with TSC stamps: FILE[,machine=guest:NAME]…, or QEMU's own " \
+		  "trace: FILE,kind=qemu; repeatable")
 #define INPUT_OPT_OFFSET(at) \
 	INPUT_OPT(at, offsets, "offset", "VM=TICKS", "TSC offset of a guest, by hand; repeatable")
 
