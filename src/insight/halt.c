@@ -44,17 +44,13 @@ static void judge(struct halt *h)
 		h->least_ticks = h->pending_least;
 }
 
-void halt_guest(struct halt *h, int pid, int next_pid, bool is_switch, uint64_t high_ticks)
+void halt_judge(struct halt *h, int pid)
 {
-	h->has_switch |= is_switch;
-	if (h->pending && h->known && h->has_switch && pid == h->current)
+	if (h->known && h->has_switch && pid == h->current)
 		judge(h);
 	else
 		h->unjudged += h->pending;
 	clear(h);
-	h->known = true;
-	h->current = next_pid;
-	h->current_ticks = high_ticks;
 }
 
 void halt_exit(struct halt *h, uint64_t ticks)

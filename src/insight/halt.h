@@ -32,8 +32,18 @@ enum halt_kind {
 enum halt_kind halt_kind_of(uint64_t isa, uint64_t reason);
 
 void halt_init(struct halt *h);
+void halt_judge(struct halt *h, int pid);
 /* A guest event at host ticks up to high_ticks: pid was running, next_pid is from now on. */
-void halt_guest(struct halt *h, int pid, int next_pid, bool is_switch, uint64_t high_ticks);
+static inline void halt_guest(struct halt *h, int pid, int next_pid, bool is_switch,
+			      uint64_t high_ticks)
+{
+	h->has_switch |= is_switch;
+	if (h->pending)
+		halt_judge(h, pid);
+	h->known = true;
+	h->current = next_pid;
+	h->current_ticks = high_ticks;
+}
 void halt_exit(struct halt *h, uint64_t ticks);
 /* Guest events are missing here, or their order is not certain. */
 void halt_lost(struct halt *h);

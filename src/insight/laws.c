@@ -359,8 +359,6 @@ static void note_task(struct laws *l, struct track *t, const struct event *ev)
 	bool is_switch;
 	int pid;
 
-	if (!g->sched_switch)
-		return;
 	if (ev->type != EVENT_RECORD || ev->doubtful) {
 		halt_lost(&t->halt);
 		return;
@@ -378,7 +376,8 @@ static void guest_event(struct laws *l, const struct event *ev)
 
 	if (i == SIZE_MAX)
 		return;
-	note_task(l, &l->tracks[i], ev);
+	if (l->guests[ev->machine].sched_switch)
+		note_task(l, &l->tracks[i], ev);
 	if (ev->type != EVENT_RECORD)
 		return;
 	array_for_each(e, kinds) {
