@@ -290,6 +290,10 @@ static void host_event(struct laws *l, const struct event *ev)
 	i = threads_find(&l->threads, source_record_pid(ev->kind, ev->data));
 	if (i == SIZE_MAX)
 		return;
+	if (ev->doubtful) { /* a cause that came earlier than it is put */
+		lost(l, ev->ticks);
+		return;
+	}
 	t = &l->tracks[i];
 	convict(t);
 	if (ev->kind == l->exit)

@@ -84,7 +84,7 @@ static int survey_event(void *arg, const struct source_item *it)
 	struct survey *s = arg;
 	struct span at;
 
-	if (it->flags & ITEM_CLAMPED)
+	if (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED))
 		return 0;
 	if (!s->any) {
 		s->any = true;
@@ -114,7 +114,7 @@ static int sample_event(void *arg, const struct source_item *it)
 	struct constant *c = arg;
 	struct span *s;
 
-	if (it->flags & ITEM_CLAMPED || c->n++ % c->stride)
+	if (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED) || c->n++ % c->stride)
 		return 0;
 	s = array_add(&c->samples);
 	if (!s)
@@ -134,7 +134,7 @@ static int keep_event(void *arg, const struct source_item *it)
 {
 	struct constant *c = arg;
 
-	if (it->flags & ITEM_CLAMPED || !c->shifts->n)
+	if (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED) || !c->shifts->n)
 		return 0;
 	c->events++;
 	return solve_keep(c->w, c->shifts, solve_at(c->g, it->raw_ticks), &c->tmp);

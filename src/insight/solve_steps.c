@@ -110,8 +110,8 @@ static int find_event(void *arg, const struct source_item *it)
 	bool back, fits = false;
 	int r = 0;
 
-	if (it->flags & ITEM_CLAMPED) {
-		s->clamped = true;
+	if (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED)) {
+		s->clamped |= it->flags & ITEM_CLAMPED;
 		s->seq++;
 		s->events += s->events != 0; /* keeps seq - events at the stretch's start */
 		return 0;
@@ -153,7 +153,7 @@ static int border_event(void *arg, const struct source_item *it)
 	uint64_t seq = s->seq++;
 	struct stretch *next;
 
-	if (it->flags & ITEM_CLAMPED)
+	if (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED))
 		return 0;
 	if (s->at + 1 < s->list.n && s->list.v[s->at + 1].first_seq == seq) {
 		next = &s->list.v[++s->at];
@@ -197,7 +197,7 @@ static int answer_event(void *arg, const struct source_item *it)
 	uint64_t seq = s->seq++;
 	int r = 0;
 
-	if (it->flags & ITEM_CLAMPED)
+	if (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED))
 		return 0;
 	if (s->at + 1 < s->list.n && s->list.v[s->at + 1].first_seq == seq) {
 		r = add_answer(s);

@@ -123,15 +123,37 @@ static void take_extend(struct ringbuf *rb, uint64_t delta, bool is_first)
 }
 
 /* Absolute, its low 59 bits (rb_fix_abs_ts()). */
-static void take_stamp(struct ringbuf *rb, uint64_t stamp)
+static uint64_t absolute(const struct ringbuf *rb, uint64_t stamp)
 {
 	if (rb->ticks & STAMP_MSB) {
 		stamp |= rb->ticks & STAMP_MSB;
 		if (stamp < rb->ticks)
 			stamp += 1ull << 59;
 	}
-	rb->ticks = stamp;
+	return stamp;
+}
+
+static void take_stamp(struct ringbuf *rb, uint64_t stamp)
+{
+	rb->ticks = absolute(rb, stamp);
 	rb->clamped = rb->clamp_first = false;
+}
+
+/* A TIME_EXTEND of 0 has a second cause (__rb_reserve_next(), ring_buffer.c, 5.10 to 7.x): other
+ * records were written while room was being taken for this one, and its stamp was given up. The one
+ * behind it has an absolute stamp. */
+static bool was_interrupted(const struct ringbuf *rb, uint64_t *ret_stamp)
+{
+	uint32_t head = rb->end - rb->p >= 8 ? get_u32(rb->p) : 0;
+	uint64_t stamp;
+
+	if ((head & 31) != TYPE_TIME_STAMP)
+		return false;
+	stamp = absolute(rb, ((uint64_t)get_u32(rb->p + 4) << DELTA_SHIFT) + (head >> 5));
+	if ((int64_t)(stamp - rb->ticks) < 0) /* it went back after all */
+		return false;
+	*ret_stamp = stamp;
+	return true;
 }
 
 /* Everything but the common kind of record. Returns where the data of a long record is with its
@@ -189,12 +211,17 @@ static inline const struct source_kind *kind_of(const struct ringbuf_kinds *k, c
 	return n < kind->min_bytes ? k->broken : kind;
 }
 
-static inline uint32_t clamp_flags(struct ringbuf *rb)
+/* The flags of a record; *ticks may change. */
+static inline uint32_t clamp_flags(struct ringbuf *rb, uint64_t *ticks)
 {
 	uint32_t flags;
 
 	if (!rb->clamped)
 		return 0;
+	if (rb->clamp_first && was_interrupted(rb, ticks)) {
+		rb->clamped = rb->clamp_first = false;
+		return ITEM_INTERRUPTED;
+	}
 	flags = ITEM_CLAMPED | (rb->clamp_first ? ITEM_CLAMP_FIRST : 0);
 	rb->clamp_first = false;
 	return flags;
@@ -232,13 +259,14 @@ unsigned ringbuf_read(struct ringbuf *rb, struct source_item *items, unsigned ma
 		kind = kind_of(kinds, data, size);
 		if (kinds->wanted && !kinds->wanted[kind->index])
 			continue;
-		items[n++] = (struct source_item){
+		items[n] = (struct source_item){
 			.raw_ticks = rb->ticks,
 			.data = data,
 			.kind = kind,
 			.size = (uint32_t)size,
-			.flags = clamp_flags(rb),
 		};
+		items[n].flags = clamp_flags(rb, &items[n].raw_ticks);
+		n++;
 	}
 	return n;
 }

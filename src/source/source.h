@@ -83,6 +83,8 @@ enum {
 			     the page stamps are too high by one constant */
 	ITEM_CLAMP_FIRST = 4, /* with it: by another constant from here on */
 	ITEM_LOST = 2,	      /* no record: events are missing before the next item */
+	ITEM_INTERRUPTED = 8, /* its stamp was not kept: raw_ticks is that of the record behind it,
+				 which came while room was being taken for this one */
 };
 
 struct source_item {

@@ -373,6 +373,11 @@ static int take(struct walk *w, const struct source_item *it)
 {
 	int r = 0;
 
+	/* It says nothing that the next one does not say better. */
+	if (it->flags & ITEM_INTERRUPTED) {
+		w->seq++;
+		return 0;
+	}
 	if (it->flags & ITEM_CLAMPED) {
 		r = take_clamped(w, it->raw_ticks, it->flags & ITEM_CLAMP_FIRST);
 	} else {

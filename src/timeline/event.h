@@ -27,8 +27,9 @@ struct event {
 	uint16_t machine;   /* index into timeline's machines; 0 is the host */
 	uint16_t cpu;	    /* of that machine */
 	uint8_t type;	    /* enum event_type */
-	uint8_t doubtful;   /* the ring buffer clamped the stamp: bounded, not exact */
-	uint32_t size;	    /* bytes at data */
+	uint8_t doubtful; /* the ring buffer did not keep the stamp: bounded, not exact; or, without
+			     * a width, that of the next record, which came while this one was made */
+	uint32_t size;	  /* bytes at data */
 	uint32_t lane;
 	const struct source_kind *kind;
 	const void *data;	  /* the record, common fields first */

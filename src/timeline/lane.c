@@ -32,9 +32,9 @@ static struct tsc_range translate(const struct lane *l, uint64_t raw, bool *ret_
 	return r;
 }
 
-static void find_segment(struct lane *l)
+static void find_segment(struct lane *l, uint64_t seq)
 {
-	while (l->segment + 1 < l->plan.v.n && l->plan.v.v[l->segment + 1].first_seq <= l->seq)
+	while (l->segment + 1 < l->plan.v.n && l->plan.v.v[l->segment + 1].first_seq <= seq)
 		l->segment++;
 }
 
@@ -70,7 +70,8 @@ static void make_event(struct lane *l, const struct source_item *it)
 	struct tsc_range t;
 	bool doubtful;
 
-	find_segment(l);
+	/* an interrupted one has the stamp of the next one */
+	find_segment(l, l->seq + !!(it->flags & ITEM_INTERRUPTED));
 	t = translate(l, it->raw_ticks, &doubtful);
 	l->seq++;
 	*ev = (struct event){
@@ -82,7 +83,7 @@ static void make_event(struct lane *l, const struct source_item *it)
 		.kind = it->kind,
 		.data = it->data,
 		.size = it->size,
-		.doubtful = doubtful || (it->flags & ITEM_CLAMPED),
+		.doubtful = doubtful || (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED)),
 	};
 	if (l->machine->clock)
 		set_middle(l, ev, t);
@@ -106,7 +107,7 @@ static void make_lost(struct lane *l, const struct source_item *it)
 	struct tsc_range end;
 	bool doubtful;
 
-	find_segment(l);
+	find_segment(l, l->seq);
 	end = translate(l, it->end_raw_ticks, &doubtful);
 	if (it->end_raw_ticks == UINT64_MAX) /* up to the end */
 		end = (struct tsc_range){l->floor		 ? l->floor

@@ -71,7 +71,7 @@ static void check_content(struct verify *v, const struct event *ev, const struct
 		      e->ticks);
 	else if (ev->size != e->size || memcmp(ev->data, e->data, e->size))
 		fault(v, "%s at %" PRIu64 " has other bytes", ev->kind->name, e->ticks);
-	else if (ev->raw_ticks != e->stamp && !(e->flags & T_CLAMPED))
+	else if (ev->raw_ticks != e->stamp && !(e->flags & (T_CLAMPED | T_INTERRUPTED)))
 		fault(v, "%s at %" PRIu64 " has stamp %" PRIu64 " instead of %" PRIu64,
 		      ev->kind->name, e->ticks, ev->raw_ticks, e->stamp);
 }
@@ -86,11 +86,25 @@ static bool stepped_back(const struct world *w, const struct truth_event *e)
 	return false;
 }
 
+/* Where the event behind it is, of which the stamp is known. */
+static bool is_at_next(const struct event *ev, const struct truth_event *e)
+{
+	return ev->ticks + ev->width >= e->lo && ev->ticks <= e[1].hi;
+}
+
 /* Exact where order and stamp tell; else within bounds, and said to be doubtful. */
 static void check_ticks(struct verify *v, const struct event *ev, const struct truth_event *e)
 {
 	uint64_t high = ev->ticks + ev->width;
 
+	if (e->flags & T_INTERRUPTED) {
+		v->interrupted++;
+		if (!ev->doubtful || !is_at_next(ev, e))
+			fault(v,
+			      "machine %u CPU %u: interrupted %s at %" PRIu64 " is put at %" PRIu64,
+			      e->machine, e->cpu, ev->kind->name, e->ticks, ev->ticks);
+		return;
+	}
 	v->clamped += (e->flags & T_CLAMPED) != 0;
 	v->ambiguous += (e->flags & T_AMBIGUOUS) != 0;
 	if (ev->ticks <= e->lo && high >= e->hi && ev->doubtful &&

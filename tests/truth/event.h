@@ -28,9 +28,10 @@ enum truth_kind {
 };
 
 enum truth_flag {
-	T_LOST = 1,	 /* happened, but is not in the file */
-	T_CLAMPED = 2,	 /* the file's stamp is wrong: the ring buffer clamped it */
-	T_AMBIGUOUS = 4, /* stamp and place in the lane fit an earlier epoch too */
+	T_LOST = 1,	   /* happened, but is not in the file */
+	T_CLAMPED = 2,	   /* the file's stamp is wrong: the ring buffer clamped it */
+	T_INTERRUPTED = 8, /* the file's stamp is that of the event before; the next one is known */
+	T_AMBIGUOUS = 4,   /* stamp and place in the lane fit an earlier epoch too */
 };
 
 struct truth_event {

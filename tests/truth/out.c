@@ -282,10 +282,11 @@ static int write_truth(const struct world *w, const char *dir)
 
 		fprintf(f,
 			"%" PRIu64 " [%" PRIu64 ",%" PRIu64 "] stamp %" PRIu64
-			" machine %u cpu %u vcpu %d window %" PRIu64 " %s%s%s%s\n",
+			" machine %u cpu %u vcpu %d window %" PRIu64 " %s%s%s%s%s\n",
 			e->ticks, e->lo, e->hi, e->stamp, e->machine, e->cpu, e->vcpu, e->window,
 			payload_name(e->kind), e->flags & T_LOST ? " lost" : "",
 			e->flags & T_CLAMPED ? " clamped" : "",
+			e->flags & T_INTERRUPTED ? " interrupted" : "",
 			e->flags & T_AMBIGUOUS ? " ambiguous" : "");
 	}
 	array_free(&refs);

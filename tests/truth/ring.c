@@ -10,9 +10,10 @@
 
 enum { TYPE_PADDING = 29, TYPE_EXTEND = 30, TYPE_STAMP = 31 };
 
-#define MISSED_EVENTS (1u << 31)
-#define MISSED_STORED (1u << 30)
-#define TS_LOW_BITS   59 /* what an absolute stamp can hold */
+#define MISSED_EVENTS	(1u << 31)
+#define MISSED_STORED	(1u << 30)
+#define TS_LOW_BITS	59 /* what an absolute stamp can hold */
+#define INTERRUPT_TICKS 1000
 
 int bytes_add(struct bytes *b, const void *p, size_t n)
 {
@@ -41,9 +42,10 @@ struct packer {
 	unsigned long_bytes, head; /* the kernel's long; stamp and commit of a page */
 	size_t page;		   /* offset of the open page in out */
 	uint32_t at;		   /* of its data; 0 with open false */
-	bool open, clamped;
-	uint64_t last;	 /* the kernel's write_stamp */
-	uint64_t missed; /* before the open page; UINT64_MAX: not told; 0: none */
+	bool open, clamped, goes_back;
+	bool interrupted; /* the last record was: the next one has an absolute stamp */
+	uint64_t last;	  /* the kernel's write_stamp */
+	uint64_t missed;  /* before the open page; UINT64_MAX: not told; 0: none */
 };
 
 static void put32(struct packer *p, uint32_t v)
@@ -62,7 +64,7 @@ static int page_open(struct packer *p, uint64_t stamp)
 	p->page = p->out->n;
 	p->at = 0;
 	p->open = true;
-	p->clamped = false;
+	p->clamped = p->interrupted = false;
 	p->last = stamp;
 	if (bytes_add(p->out, NULL, p->w->page_bytes))
 		return -ENOMEM;
@@ -127,15 +129,44 @@ static void put_extend(struct packer *p, uint64_t delta, uint32_t type)
 	put32(p, (uint32_t)(delta >> 27));
 }
 
+static bool fits(uint64_t a, uint64_t b)
+{
+	return a >> TS_LOW_BITS == b >> TS_LOW_BITS;
+}
+
+static bool goes_back(const struct truth_lane *l)
+{
+	for (size_t i = 1; i < l->events.n; i++)
+		if ((int64_t)(l->events.v[i].stamp - l->events.v[i - 1].stamp) < 0)
+			return true;
+	return false;
+}
+
+/* __rb_reserve_next(): others came while room was being taken for this one, and its stamp was given
+ * up. next (NULL: none) is what came last, so it follows at once. Interrupts are off around kvm_entry
+ * and kvm_exit. By the stamp, not by chance: worlds stay what they were without it. */
+static bool is_interrupted(struct packer *p, const struct truth_event *e,
+			   const struct truth_event *next)
+{
+	if (p->goes_back || !e->machine || !p->at || !next ||
+	    room(p) < record_bytes(e) + record_bytes(next) + 16 || e->kind < T_SWITCH ||
+	    next->kind == T_OFFSET || !fits(next->stamp, p->last) ||
+	    next->stamp - e->stamp > INTERRUPT_TICKS)
+		return false;
+	return (e->stamp * UINT64_C(0x9e3779b97f4a7c15) >> 40) % 100 == 0;
+}
+
 /* The event into the open page. False: it does not fit any more. */
-static bool put_event(struct packer *p, struct truth_event *e)
+static bool put_event(struct packer *p, struct truth_event *e, const struct truth_event *next)
 {
 	uint64_t delta = e->stamp - p->last;
-	bool back = delta > UINT64_C(1) << TS_LOW_BITS;
-	bool absolute = !back && !p->clamped && rnd_one_in(p->w, 60) &&
-			e->stamp >> TS_LOW_BITS == p->last >> TS_LOW_BITS;
-	bool discarded = absolute && delta > 1 && !(delta >> 27) && rnd_one_in(p->w, 2);
-	bool extend = back || absolute || delta >> 27;
+	bool back = !p->interrupted && delta > UINT64_C(1) << TS_LOW_BITS;
+	bool wanted = !back && !p->clamped && rnd_one_in(p->w, 60) && fits(e->stamp, p->last);
+	bool absolute = p->interrupted || wanted;
+	bool interrupted = !absolute && !back && is_interrupted(p, e, next);
+	bool discarded =
+		absolute && !p->interrupted && delta > 1 && !(delta >> 27) && rnd_one_in(p->w, 2);
+	bool extend = back || absolute || interrupted || delta >> 27;
 
 	if (room(p) < record_bytes(e) + (extend ? 8 : 0) + (discarded ? 16 : 0))
 		return false;
@@ -144,11 +175,14 @@ static bool put_event(struct packer *p, struct truth_event *e)
 	if (absolute)
 		put_extend(p, e->stamp & ((UINT64_C(1) << TS_LOW_BITS) - 1), TYPE_STAMP);
 	else if (extend)
-		put_extend(p, back ? 0 : delta, TYPE_EXTEND);
+		put_extend(p, back || interrupted ? 0 : delta, TYPE_EXTEND);
 	put_record(p, e, extend ? 0 : (uint32_t)delta);
 	p->clamped = p->clamped || back;
+	p->interrupted = interrupted;
 	if (p->clamped)
 		e->flags |= T_CLAMPED;
+	if (interrupted)
+		e->flags |= T_INTERRUPTED;
 	p->last = e->stamp;
 	return true;
 }
@@ -205,7 +239,11 @@ static void close_page(struct packer *p, struct truth_lane *l, bool full)
 int ring_pack(struct world *w, struct truth_lane *l, const struct ring_how *how, struct bytes *ret)
 {
 	unsigned long_bytes = how->narrow ? 4 : 8;
-	struct packer p = {.w = w, .out = ret, .long_bytes = long_bytes, .head = 8 + long_bytes};
+	struct packer p = {.w = w,
+			   .out = ret,
+			   .long_bytes = long_bytes,
+			   .head = 8 + long_bytes,
+			   .goes_back = goes_back(l)};
 	bool loss = how->loss, keep_offsets = how->keep_offsets;
 	size_t i = 0;
 
@@ -213,18 +251,19 @@ int ring_pack(struct world *w, struct truth_lane *l, const struct ring_how *how,
 		i = lose(&p, l, i, keep_offsets);
 	while (i < l->events.n) {
 		struct truth_event *e = &l->events.v[i];
+		bool together = p.open && p.interrupted; /* with the one before */
 
 		if (!p.open && page_open(&p, e->stamp))
 			return -ENOMEM;
-		if (put_event(&p, e)) {
+		if (put_event(&p, e, i + 1 < l->events.n ? e + 1 : NULL)) {
 			i++;
-			if (!rnd_one_in(w, 400))
+			if (p.interrupted || !rnd_one_in(w, 400))
 				continue;
 			close_page(&p, l, false);
 		} else {
 			close_page(&p, l, true);
 		}
-		if (loss && rnd_one_in(w, 4))
+		if (loss && !together && rnd_one_in(w, 4))
 			i = lose(&p, l, i, keep_offsets);
 	}
 	if (p.open)

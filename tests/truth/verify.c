@@ -133,6 +133,7 @@ static bool run_one(uint64_t seed, bool session, const struct config *c, const c
 	sum->exact += v.exact;
 	sum->bounded += v.bounded;
 	sum->clamped += v.clamped;
+	sum->interrupted += v.interrupted;
 	sum->ambiguous += v.ambiguous;
 	sum->misordered += v.misordered;
 	sum->solved += v.solved;
@@ -182,10 +183,11 @@ int main(int argc, char **argv)
 		bad++;
 	}
 	printf("%s 1 - %" PRIu64 " worlds: %" PRIu64 " events, %" PRIu64 " exact, %" PRIu64
-	       " bounded (%" PRIu64 " clamped), %" PRIu64 " misordered, %" PRIu64
-	       " offsets solved, %" PRIu64 " effects after their causes, %" PRIu64
-	       " bounds tried, %" PRIu64 " ties, %u worlds wrong\n1..1\n",
+	       " bounded (%" PRIu64 " clamped), %" PRIu64 " interrupted, %" PRIu64
+	       " misordered, %" PRIu64 " offsets solved, %" PRIu64
+	       " effects after their causes, %" PRIu64 " bounds tried, %" PRIu64
+	       " ties, %u worlds wrong\n1..1\n",
 	       bad ? "not ok" : "ok", 2 * c.seeds, sum.events, sum.exact, sum.bounded, sum.clamped,
-	       sum.misordered, sum.solved, sum.effects, sum.bounds, sum.ties, bad);
+	       sum.interrupted, sum.misordered, sum.solved, sum.effects, sum.bounds, sum.ties, bad);
 	return bad ? 1 : 0;
 }

@@ -20,7 +20,8 @@ struct verify {
 	uint64_t open[VMS_MAX][VCPUS_MAX]; /* window in the order of the output, 0, UNKNOWN */
 	bool *has_entry, *has_exit;	   /* by window: the file holds it */
 	unsigned faults;
-	uint64_t events, exact, bounded, clamped, ambiguous, misordered, solved, effects, bounds;
+	uint64_t events, exact, bounded, clamped, interrupted, ambiguous, misordered, solved,
+		effects, bounds;
 	uint64_t whole; /* events whose window is recorded */
 	struct {	/* the event before */
 		uint64_t ticks;

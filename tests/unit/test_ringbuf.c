@@ -102,7 +102,7 @@ static void clamped(void **state)
 	put(&p, 0);
 	put_record(&p, 0, 5);
 	put_record(&p, 4, 5);
-	put(&p, 31 | 100 << 5); /* an absolute stamp ends it */
+	put(&p, 31 | 2000 << 5); /* an absolute stamp ends it */
 	put(&p, 0);
 	put_record(&p, 0, 5);
 	assert_true(ringbuf_page(&rb, p.b, PAGE, PAGE));
@@ -112,6 +112,35 @@ static void clamped(void **state)
 	assert_int_equal(it[1].raw_ticks, 1000);
 	assert_int_equal(it[2].flags, ITEM_CLAMPED);
 	assert_int_equal(it[3].flags, 0);
+}
+
+/* A TIME_EXTEND of 0 with an absolute stamp behind its record: the record was interrupted, nothing
+ * else is shifted. With a lower stamp the clock did go back. */
+static void interrupted(void **state)
+{
+	for (uint32_t stamp = 1002; stamp <= 2000; stamp += 998) {
+		struct page p = page_at(1000);
+		struct ringbuf rb = fresh(NULL);
+		struct source_item it[8];
+
+		put_record(&p, 3, 5);
+		put(&p, 30);
+		put(&p, 0);
+		put_record(&p, 0, 5);
+		put(&p, 31 | stamp << 5);
+		put(&p, 0);
+		put_record(&p, 0, 5);
+		put_record(&p, 1, 5);
+		assert_true(ringbuf_page(&rb, p.b, PAGE, PAGE));
+		assert_int_equal(ringbuf_read(&rb, it, 8), 4);
+		assert_int_equal(it[0].raw_ticks, 1003);
+		assert_int_equal(it[1].raw_ticks, stamp == 2000 ? 2000 : 1003);
+		assert_int_equal(it[1].flags, stamp == 2000 ? ITEM_INTERRUPTED
+							    : ITEM_CLAMPED | ITEM_CLAMP_FIRST);
+		assert_int_equal(it[2].flags, 0);
+		assert_int_equal(it[2].raw_ticks, stamp);
+		assert_int_equal(it[3].raw_ticks, stamp + 1);
+	}
 }
 
 static void long_and_discarded(void **state)
@@ -206,7 +235,7 @@ int main(void)
 		cmocka_unit_test(times),      cmocka_unit_test(wrapped_stamp),
 		cmocka_unit_test(clamped),    cmocka_unit_test(long_and_discarded),
 		cmocka_unit_test(losses),     cmocka_unit_test(nonsense),
-		cmocka_unit_test(not_wanted),
+		cmocka_unit_test(not_wanted), cmocka_unit_test(interrupted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
