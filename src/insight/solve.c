@@ -452,6 +452,9 @@ int solve_apply(const struct solve *s, struct input *in)
 		}
 		m->aligned |= v->n_epochs != 0;
 	}
+	array_for_each(m, &in->machines)
+		if (m->part_of)
+			m->aligned = m->same->aligned;
 	return 0;
 }
 

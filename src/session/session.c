@@ -130,6 +130,12 @@ int session_load(const char *path, struct session *ret)
 
 static void machine_free(struct session_machine *m)
 {
+	array_for_each(p, &m->parts) {
+		free(p->file);
+		array_free(&p->cpus);
+		array_free(&p->vcpus);
+	}
+	array_free(&m->parts);
 	free(m->name);
 	free(m->file);
 	free(m->vmm);

@@ -18,6 +18,7 @@
 #define SESSION_CPUS_MAX     4096 /* also vCPUs of a machine */
 #define SESSION_TIDS_MAX     65536
 #define SESSION_PAIRS_MAX    65536
+#define SESSION_PARTS_MAX    256
 #define SESSION_STRING_MAX   65535 /* bytes; longer ones are cut when saved */
 
 /* One CPU's ring buffer, as the machine reported at the end (per_cpu/cpuN/stats). */
@@ -40,6 +41,22 @@ struct session_vcpu {
 struct session_vcpus ARRAY(struct session_vcpu);
 struct session_tids ARRAY(pid_t);
 
+/* The guest went away and came again (reset, reboot, its agent restarted): what was recorded then is a
+ * file of its own, with CPU numbers of its own. */
+struct session_place {
+	unsigned id;   /* as in struct session_vcpu */
+	int guest_cpu; /* -1 unknown */
+};
+struct session_places ARRAY(struct session_place);
+struct session_part {
+	char *file; /* as in struct session_machine */
+	uint64_t trace_id;
+	uint64_t begin_tsc, end_tsc; /* host ticks between which it was recorded, 0 unknown */
+	struct session_cpus cpus;
+	struct session_places vcpus;
+};
+struct session_parts ARRAY(struct session_part);
+
 struct session_machine {
 	char *name; /* "host", or the VM's name */
 	bool is_guest;
@@ -53,7 +70,9 @@ struct session_machine {
 	char *vmm;		    /* kind */
 	struct session_vcpus vcpus; /* sorted by id */
 	struct session_tids tids;   /* all threads of the VMM seen: whose offset writes are whose */
-	char *why_missing;	    /* one sentence when file is NULL */
+	struct session_parts parts; /* after the first, which is in file, in order of time */
+	bool cpus_in_order; /* the agent did not say which vCPU its CPUs are: taken in order */
+	char *why_missing;  /* one sentence when file is NULL, or not all that there was is in it */
 };
 struct session_machines ARRAY(struct session_machine);
 

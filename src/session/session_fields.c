@@ -10,6 +10,8 @@
 #define F(t, m, k, lo, hi)	  F_WITH(t, m, k, lo, hi, false, 0)
 #define F_REQ(t, m, k, lo, hi)	  F_WITH(t, m, k, lo, hi, true, 0)
 #define F_HAS(t, m, k, lo, hi, h) F_WITH(t, m, k, lo, hi, false, offsetof(t, h) + 1)
+/* Written only when true. */
+#define F_SET(t, m) F_WITH(t, m, K_BOOL, 0, 0, false, offsetof(t, m) + 1)
 
 const struct field session_fields[] = {
 	F(struct session, tool, K_STR, 0, 0),
@@ -31,6 +33,7 @@ const struct field machine_fields[] = {
 	F(struct session_machine, trace_id, K_HEX, 0, UINT64_MAX),
 	F(struct session_machine, pid, K_NUM, 0, INT32_MAX),
 	F(struct session_machine, vmm, K_STR, 0, 0),
+	F_SET(struct session_machine, cpus_in_order),
 	F(struct session_machine, why_missing, K_STR, 0, 0),
 	{0},
 };
@@ -50,6 +53,18 @@ static const struct field vcpu_fields[] = {
 	F_REQ(struct session_vcpu, frac, K_NUM, 0, 63),
 	{0},
 };
+const struct field part_fields[] = {
+	F_REQ(struct session_part, file, K_FILE, 0, 0),
+	F(struct session_part, trace_id, K_HEX, 0, UINT64_MAX),
+	F(struct session_part, begin_tsc, K_U64, 0, UINT64_MAX),
+	F(struct session_part, end_tsc, K_U64, 0, UINT64_MAX),
+	{0},
+};
+static const struct field place_fields[] = {
+	F_REQ(struct session_place, id, K_NUM, 0, INT32_MAX),
+	F_REQ(struct session_place, guest_cpu, K_INT, -1, SESSION_CPUS_MAX - 1),
+	{0},
+};
 static const struct field pair_fields[] = {
 	F_REQ(struct session_pair, tsc, K_U64, 0, UINT64_MAX),
 	F_REQ(struct session_pair, width_ticks, K_U64, 0, INT64_MAX),
@@ -63,5 +78,7 @@ const struct list_kind cpu_list = {"cpus", cpu_fields, sizeof(struct session_cpu
 				   SESSION_CPUS_MAX};
 const struct list_kind vcpu_list = {"vcpus", vcpu_fields, sizeof(struct session_vcpu),
 				    SESSION_CPUS_MAX};
+const struct list_kind place_list = {"vcpus", place_fields, sizeof(struct session_place),
+				     SESSION_CPUS_MAX};
 const struct list_kind pair_list = {"pairs", pair_fields, sizeof(struct session_pair),
 				    SESSION_PAIRS_MAX};

@@ -39,5 +39,5 @@ struct list_kind {
 };
 #define LIST(a) ((struct list *)(a))
 
-extern const struct field session_fields[], machine_fields[];
-extern const struct list_kind cpu_list, vcpu_list, pair_list;
+extern const struct field session_fields[], machine_fields[], part_fields[];
+extern const struct list_kind cpu_list, vcpu_list, place_list, pair_list;

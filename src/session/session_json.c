@@ -122,7 +122,7 @@ static int get_fields(struct ctx *c, const struct field *fields, const json_t *j
 		r = get_value(c, f, v, p + f->at);
 		if (r)
 			return r;
-		if (f->has)
+		if (f->has && f->kind != K_BOOL)
 			*(bool *)(p + f->has - 1) = true;
 	}
 	return 0;
@@ -184,6 +184,37 @@ static int check_vcpus(struct ctx *c, const struct session_vcpus *v)
 	return 0;
 }
 
+static int get_part(struct ctx *c, const json_t *j, struct session_part *p)
+{
+	c->err = get_fields(c, part_fields, j, p);
+	if (c->err || get_items(c, &cpu_list, j, LIST(&p->cpus)) ||
+	    get_items(c, &place_list, j, LIST(&p->vcpus)))
+		return c->err;
+	return 0;
+}
+
+static int get_parts(struct ctx *c, const json_t *j, struct session_machine *m)
+{
+	const json_t *list = get_list(c, j, "parts", SESSION_PARTS_MAX);
+	char outer[sizeof(c->path)];
+
+	memcpy(outer, c->path, sizeof(outer));
+	if (list && !m->file)
+		return c->err = fail(c, -EBADMSG, "parts", "come after a first file");
+	for (size_t i = 0; list && !c->err && i < json_array_size(list); i++) {
+		struct session_part *p = array_add(&m->parts);
+
+		if (!p)
+			return c->err = fail(c, -ENOMEM, NULL, "needs more memory than there is");
+		snprintf(c->path, sizeof(c->path), "%.40s.parts[%zu]", outer, i);
+		c->err = get_part(c, json_array_get(list, i), p);
+		if (!c->err && i && p->begin_tsc < p[-1].begin_tsc)
+			c->err = fail(c, -EBADMSG, NULL, "is earlier than the part before it");
+	}
+	memcpy(c->path, outer, sizeof(outer));
+	return c->err;
+}
+
 static int get_machine(struct ctx *c, const json_t *j, struct session_machine *m, size_t i)
 {
 	snprintf(c->path, sizeof(c->path), "machines[%zu]", i);
@@ -194,7 +225,8 @@ static int get_machine(struct ctx *c, const json_t *j, struct session_machine *m
 		return fail(c, -EBADMSG, "is_guest",
 			    "is wrong: the first machine is the host, and only it");
 	if (get_items(c, &cpu_list, j, LIST(&m->cpus)) ||
-	    get_items(c, &vcpu_list, j, LIST(&m->vcpus)) || get_tids(c, j, &m->tids))
+	    get_items(c, &vcpu_list, j, LIST(&m->vcpus)) || get_tids(c, j, &m->tids) ||
+	    get_parts(c, j, m))
 		return c->err;
 	return check_vcpus(c, &m->vcpus);
 }

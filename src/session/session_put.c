@@ -105,6 +105,19 @@ static void put_list(struct strbuf *b, const struct list_kind *k, const struct l
 	strbuf_puts(b, "]");
 }
 
+static void put_parts(struct strbuf *b, const struct session_parts *parts)
+{
+	strbuf_puts(b, ",\n\t\t \"parts\": [");
+	array_for_each(p, parts) {
+		strbuf_puts(b, p == parts->v ? "\n\t\t \t{" : ",\n\t\t \t{");
+		put_fields(b, part_fields, p, ", ");
+		put_list(b, &cpu_list, LIST(&p->cpus), "\t\t \t ");
+		put_list(b, &place_list, LIST(&p->vcpus), "\t\t \t ");
+		strbuf_puts(b, "}");
+	}
+	strbuf_puts(b, "]");
+}
+
 static void put_machine(struct strbuf *b, const struct session_machine *m)
 {
 	put_fields(b, machine_fields, m, ",\n\t\t ");
@@ -116,6 +129,8 @@ static void put_machine(struct strbuf *b, const struct session_machine *m)
 	for (size_t i = 0; i < m->tids.n; i++)
 		strbuf_printf(b, "%s%d", i ? ", " : "", (int)m->tids.v[i]);
 	strbuf_puts(b, "]");
+	if (m->parts.n)
+		put_parts(b, &m->parts);
 }
 
 void session_to_json(const struct session *s, struct strbuf *ret)

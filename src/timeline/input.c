@@ -80,8 +80,23 @@ int input_align(struct input_machine *m, const struct offset_scan *scan,
 	return 0;
 }
 
+/* The guest numbers its CPUs anew each time it boots. */
+static const struct input_vcpu *vcpu_of_part(const struct input_machine *m, unsigned cpu)
+{
+	array_for_each(p, &m->places) {
+		if (p->guest_cpu < 0 || (unsigned)p->guest_cpu != cpu)
+			continue;
+		array_for_each(v, &m->same->vcpus)
+			if (v->id == p->id)
+				return v;
+	}
+	return NULL;
+}
+
 const struct input_vcpu *input_vcpu_of_cpu(const struct input_machine *m, unsigned cpu)
 {
+	if (m->part_of)
+		return m->same ? vcpu_of_part(m, cpu) : NULL;
 	array_for_each(v, &m->vcpus)
 		if (v->guest_cpu >= 0 && (unsigned)v->guest_cpu == cpu)
 			return v;
@@ -95,6 +110,20 @@ static int add_by_hand(struct input *in, const struct input_options *o)
 	for (size_t i = 0; i < o->n_offsets && !r; i++)
 		r = input_set_offset(in, o->offsets[i]);
 	return r ? r : input_place_texts(in);
+}
+
+/* When no machine is added any more: their addresses move. */
+static void link_parts(struct input *in)
+{
+	array_for_each(m, &in->machines) {
+		if (!m->part_of)
+			continue;
+		m->same = &in->machines.v[m->part_of];
+		m->aligned = m->same->aligned;
+		m->estimated = m->same->estimated;
+		if (!m->aligned && m->same->why_unaligned)
+			input_set_unaligned(m, "%s", m->same->why_unaligned);
+	}
 }
 
 static int open_paths(struct input *in, const char *const *paths, size_t n)
@@ -130,6 +159,7 @@ int input_open_with(const char *const *paths, size_t n, const struct input_optio
 		log_errno(r, "cannot open \"%s\": %m", title);
 	if (r)
 		return r;
+	link_parts(in);
 	tell_unaligned(in);
 	*ret = TAKE_PTR(in);
 	return 0;
@@ -144,6 +174,7 @@ void input_free(struct input *in)
 			epochs_free(&v->epochs);
 		array_free(&m->vcpus);
 		array_free(&m->tids);
+		array_free(&m->places);
 		source_free(m->source);
 		fit_lookup_free(m->clock);
 		free(m->name);

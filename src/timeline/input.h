@@ -38,8 +38,12 @@ struct input_machine {
 	char *why_unaligned;	    /* one sentence */
 	struct fit_lookup *clock;   /* stamps are ns of a host clock (facts' quantum_ns), and so
 				   * become ticks; NULL: stamps are ticks */
-	struct input_machine *same; /* text of a guest: the machine it tells of, whose vCPUs (when
-				     * vcpus has none for a CPU) are its own; NULL: none */
+	struct input_machine *same; /* text of a guest, or a later part of its recording: the machine
+				     * it tells of, whose vCPUs (when vcpus has none for a CPU) are
+				     * its own; NULL: none */
+	size_t part_of;		    /* a later part: index of that machine; 0: it is none */
+	struct session_places places;  /* of a later part: its CPU numbers */
+	uint64_t from_ticks, to_ticks; /* between which it was recorded; 0 unknown */
 };
 struct input_machines ARRAY(struct input_machine);
 

@@ -77,6 +77,44 @@ static int add_machine(struct input *in, const char *dir, const struct session_m
 	return 0;
 }
 
+static int copy_places(struct input_machine *m, const struct session_part *p)
+{
+	array_for_each(place, &p->vcpus) {
+		struct session_place *to = array_add(&m->places);
+
+		if (!to)
+			return -ENOMEM;
+		*to = *place;
+	}
+	return 0;
+}
+
+/* What a guest told after it went away is a machine that shares the vCPUs of the first. */
+static int add_parts(struct input *in, const char *dir, const struct session_machine *sm,
+		     size_t first)
+{
+	for (size_t i = 0; i < sm->parts.n; i++) {
+		const struct session_part *p = &sm->parts.v[i];
+		struct input_machine *m = input_machine_add_same(in, sm->name, true);
+		int r = m ? copy_places(m, p) : -ENOMEM;
+
+		if (r)
+			return r;
+		m->part_of = first;
+		m->pid = sm->pid;
+		m->from_ticks = p->begin_tsc;
+		m->to_ticks = p->end_tsc;
+		array_for_each(c, &p->cpus)
+			m->lost += c->overrun + c->dropped;
+		if (!i)
+			in->machines.v[first].to_ticks = p->begin_tsc;
+		r = open_file(dir, p->file, &m->source);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
 static int align_guest(struct input_machine *m, const struct session_machine *sm,
 		       const struct session *s, const struct offset_scan *scan)
 {
@@ -158,6 +196,8 @@ int input_from_session(struct input *in, const char *path)
 		in->conv.mult = 0;
 	for (size_t i = 0; i < s.machines.n && !r; i++)
 		r = add_machine(in, path, &s.machines.v[i]);
+	for (size_t i = 0; i < s.machines.n && !r; i++)
+		r = add_parts(in, path, &s.machines.v[i], i);
 	if (!r)
 		r = copy_pairs(in, &s);
 	return r ? r : align_guests(in, path, &s);

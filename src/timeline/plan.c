@@ -45,6 +45,10 @@ static struct align_ctx lane_ctx(const struct lane *l, const struct align_ctx *b
 
 	c.e = &l->pub.vcpu->epochs;
 	c.ran = ran;
+	if (l->machine->from_ticks > c.from)
+		c.from = l->machine->from_ticks;
+	if (l->machine->to_ticks && l->machine->to_ticks < c.to)
+		c.to = l->machine->to_ticks;
 	return c;
 }
 

@@ -40,6 +40,19 @@ static void assert_refused(const char *text, const char *reason)
 		fail_msg("\"%s\" does not say \"%s\"", why.text, reason);
 }
 
+static void sample_part(struct session_machine *m, const char *file, uint64_t begin)
+{
+	struct session_part *p = array_add(&m->parts);
+
+	p->file = strdup(file);
+	p->trace_id = begin;
+	p->begin_tsc = begin;
+	p->end_tsc = UINT64_MAX;
+	*array_add(&p->cpus) = (struct session_cpu){4096, 1, 2};
+	*array_add(&p->vcpus) = (struct session_place){9, 0};
+	*array_add(&p->vcpus) = (struct session_place){0, -1};
+}
+
 static void sample(struct session *s)
 {
 	struct session_machine *m;
@@ -65,6 +78,9 @@ static void sample(struct session *s)
 	m->pid = 77;
 	m->vmm = strdup("qemu");
 	m->why_missing = strdup("no agent answered");
+	m->file = strdup("guest-v.dat");
+	sample_part(m, "guest-v+2.dat", 5);
+	sample_part(m, "guest-v+3.dat", 5);
 	*array_add(&m->vcpus) =
 		(struct session_vcpu){0, 101, -1, true, false, INT64_MIN, 0, 1ull << 32, 32};
 	*array_add(&m->vcpus) = (struct session_vcpu){9, 102, 1, true, true, -1, INT64_MAX, 1, 0};
@@ -101,7 +117,20 @@ static void round_trip(void **state)
 	assert_memory_equal(b.machines.v[0].cpus.v, a.machines.v[0].cpus.v,
 			    2 * sizeof(struct session_cpu));
 	assert_string_equal(b.machines.v[1].name, "v\xc3\xa9m\xef\xbf\xbd\"");
-	assert_null(b.machines.v[1].file);
+	assert_string_equal(b.machines.v[1].file, "guest-v.dat");
+	assert_int_equal(b.machines.v[1].parts.n, 2);
+	for (int i = 0; i < 2; i++) {
+		const struct session_part *x = &a.machines.v[1].parts.v[i],
+					  *y = &b.machines.v[1].parts.v[i];
+
+		assert_string_equal(x->file, y->file);
+		assert_true(x->trace_id == y->trace_id && x->begin_tsc == y->begin_tsc);
+		assert_true(x->end_tsc == y->end_tsc);
+		assert_int_equal(y->cpus.n, 1);
+		assert_memory_equal(y->cpus.v, x->cpus.v, sizeof(*y->cpus.v));
+		assert_int_equal(y->vcpus.n, 2);
+		assert_memory_equal(y->vcpus.v, x->vcpus.v, 2 * sizeof(*y->vcpus.v));
+	}
 	assert_string_equal(b.machines.v[1].why_missing, "no agent answered");
 	assert_int_equal(b.machines.v[1].vcpus.n, 2);
 	for (int i = 0; i < 2; i++) {
@@ -232,6 +261,27 @@ static void hostile_vcpus(void **state)
 	assert_refused(b.s, "not sorted");
 }
 
+#define GUEST(rest) HEAD "\"machines\":[" HOST ",{\"name\":\"vm\",\"is_guest\":true" rest "}]}"
+
+static void hostile_parts(void **state)
+{
+	struct session_why why;
+
+	assert_int_equal(try_text(GUEST(",\"file\":\"a\",\"parts\":[{\"file\":\"b\"}]"), &why), 0);
+	assert_refused(GUEST(",\"parts\":[{\"file\":\"b\"}]"), "machines[1].parts come after");
+	assert_refused(GUEST(",\"file\":\"a\",\"parts\":[{}]"),
+		       "machines[1].parts[0].file is missing");
+	assert_refused(GUEST(",\"file\":\"a\",\"parts\":[{\"file\":\"../b\"}]"),
+		       "parts[0].file is not a plain file name");
+	assert_refused(GUEST(",\"file\":\"a\",\"parts\":[{\"file\":\"b\",\"begin_tsc\":2},"
+			     "{\"file\":\"c\",\"begin_tsc\":1}]"),
+		       "machines[1].parts[1] is earlier");
+	assert_refused(GUEST(",\"file\":\"a\",\"parts\":[{\"file\":\"b\",\"vcpus\":[{\"id\":1,"
+			     "\"guest_cpu\":5000}]}]"),
+		       "machines[1].parts[0].vcpus[0].guest_cpu");
+	assert_refused(GUEST(",\"file\":\"a\",\"parts\":7"), "machines[1].parts is not a list");
+}
+
 static void huge_counts(void **state)
 {
 	_cleanup_strbuf_ struct strbuf b = {0};
@@ -275,7 +325,7 @@ int main(void)
 		cmocka_unit_test(round_trip),	 cmocka_unit_test(save_refuses_what_load_would),
 		cmocka_unit_test(broken_json),	 cmocka_unit_test(wrong_types),
 		cmocka_unit_test(hostile_vcpus), cmocka_unit_test(huge_counts),
-		cmocka_unit_test(file_names),
+		cmocka_unit_test(file_names),	 cmocka_unit_test(hostile_parts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
