@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 
-#define NAME_KEEP 200 /* bytes of a machine's name in a file name */
+#define NAME_KEEP 180 /* bytes of a machine's name in a file name */
 
 /* Views into a datfile's metadata, as the writer wants them. */
 struct view {
@@ -28,16 +28,19 @@ uint64_t datfile_random_id(void)
 	return id;
 }
 
-char *datfile_guest_name(const char *machine)
+char *datfile_guest_name(const char *machine, unsigned part)
 {
-	char *name;
+	char safe[NAME_KEEP + 1], *name;
+	int n;
 
-	if (asprintf(&name, "guest-%.*s.dat", NAME_KEEP, machine) < 0)
-		return NULL;
-	for (char *p = name; *p; p++)
+	snprintf(safe, sizeof(safe), "%s", machine);
+	for (char *p = safe; *p; p++)
 		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
 			*p = '_';
-	return name;
+	/* '+' is in no machine's part of a name. */
+	n = part > 1 ? asprintf(&name, "guest-%s+%u.dat", safe, part)
+		     : asprintf(&name, "guest-%s.dat", safe);
+	return n < 0 ? NULL : name;
 }
 
 static struct dat_text text_of(const struct meta *m, enum wire_meta_kind kind)

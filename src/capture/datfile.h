@@ -31,9 +31,9 @@ struct datfile_links {
 
 /* A random id that is not 0. */
 uint64_t datfile_random_id(void);
-/* Name of a file for a machine: "guest-NAME.dat" with odd bytes replaced. Caller frees; NULL without
- * memory. */
-char *datfile_guest_name(const char *machine);
+/* Name of a file for a machine: "guest-NAME.dat" with odd bytes replaced, "guest-NAME+2.dat" of its
+ * second part. Caller frees; NULL without memory. */
+char *datfile_guest_name(const char *machine, unsigned part);
 
 /* Creates the parts in dirfd from meta, cpus and page_bytes; sets trace_id. Logs. */
 must_check int datfile_create(struct datfile *f, int dirfd, const struct datfile_links *links);

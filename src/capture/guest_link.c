@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture/guest_link.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
-#include "base/fd.h"
 #include "base/log.h"
+#include "capture/chan.h"
 
 #define HELLO_MS   5000
-#define SETUP_MS   60000 /* a small emulated guest takes seconds for its formats */
+#define SETUP_MS   60000 /* of silence: a small emulated guest takes seconds for its formats */
 #define STALL_MS   10000
-#define END_MS	   10000 /* between two messages after STOP */
+#define END_MS	   10000  /* of silence after STOP */
+#define END_ALL_MS 120000 /* after STOP in all: what the buffers held has come long since */
 #define IDLE_MS	   1000
 #define NOTES_MAX  16
 #define PING_START 1
@@ -24,11 +23,13 @@
 /* State of one conversation. */
 struct talk {
 	struct guest *g;
+	struct guest_slot *s; /* from HELLO on */
 	struct chan chan;
 	struct wire_cpus *cpus; /* last CPUS, NULL before the first */
 	bool started, stopping, done, meta_dirty;
-	unsigned notes;
+	unsigned notes, silent_ms;
 	uint64_t ping_tsc;
+	int64_t stop_ms; /* when STOP was sent */
 };
 
 static int send_hello(struct talk *t)
@@ -76,6 +77,7 @@ static void send_stop(struct talk *t)
 	_cleanup_strbuf_ struct strbuf b = {0};
 
 	t->stopping = true;
+	t->stop_ms = link_now_ms();
 	t->chan.cancel_fd = -1;
 	send_ping(t, PING_END);
 	wire_put(&b, WIRE_STOP, 0, NULL, 0);
@@ -94,10 +96,8 @@ static int on_refuse(struct talk *t, const void *body, size_t n)
 		return r;
 	if (m.code == WIRE_REFUSED_BUSY && !t->started)
 		return -EAGAIN;
-	wire_text_print(m.why, why, sizeof(why));
-	guest_set(t->g, GUEST_FAILED, "the agent refused: %.200s", why);
-	log_err("%s: the agent refused: %s", t->g->name, why);
-	return -ECONNREFUSED;
+	guest_give_up(t->g, "the agent refused: %.200s", wire_text_print(m.why, why, sizeof(why)));
+	return -EACCES;
 }
 
 static int on_hello(struct talk *t, const void *body, size_t n)
@@ -111,28 +111,13 @@ static int on_hello(struct talk *t, const void *body, size_t n)
 	wire_text_print(m.tool, tool, sizeof(tool));
 	if (m.version == WIRE_VERSION) {
 		log_debug("%s: %s answers", t->g->name, tool);
-		guest_set(t->g, GUEST_SETUP, NULL);
-		return 0;
+		return guest_part_new(t->g, &t->s);
 	}
-	guest_set(t->g, GUEST_FAILED,
-		  "the agent (%s) speaks protocol %u, this onetsc " ONETSC_VERSION
-		  " %u: install the same version on both sides",
-		  tool, m.version, WIRE_VERSION);
-	log_err("%s: %s", t->g->name, t->g->status.why);
+	guest_give_up(t->g,
+		      "the agent (%s) speaks protocol %u, this onetsc " ONETSC_VERSION
+		      " %u: install the same version on both sides",
+		      tool, m.version, WIRE_VERSION);
 	return -EPROTONOSUPPORT;
-}
-
-/* Names of systems and events become words of a file: nothing but what the kernel uses. */
-static int copy_name(struct wire_text t, char *buf, size_t size)
-{
-	if (t.n >= size)
-		return -EBADMSG;
-	for (size_t i = 0; i < t.n; i++)
-		if (!isalnum((unsigned char)t.s[i]) && !strchr("_-.", t.s[i]))
-			return -EBADMSG;
-	memcpy(buf, t.s, t.n);
-	buf[t.n] = 0;
-	return 0;
 }
 
 static int on_meta(struct talk *t, const void *body, size_t n)
@@ -143,20 +128,20 @@ static int on_meta(struct talk *t, const void *body, size_t n)
 	int r = wire_get_meta(body, n, &m);
 
 	if (!r)
-		r = copy_name(m.system, system, sizeof(system));
+		r = wire_name(m.system, system, sizeof(system));
 	if (!r)
-		r = copy_name(m.name, name, sizeof(name));
+		r = wire_name(m.name, name, sizeof(name));
 	if (r)
 		return r;
 	format = m.kind == META_FTRACE || m.kind == META_EVENT;
 	if (format && (!*system || !*name))
 		return -EBADMSG;
 	t->meta_dirty = true;
-	return meta_store(&t->g->file.meta, m.kind, format ? system : NULL, format ? name : NULL,
-			  m.text.s, m.text.n);
+	return meta_store(&t->s->part.file.meta, m.kind, format ? system : NULL,
+			  format ? name : NULL, m.text.s, m.text.n);
 }
 
-static int keep_apics(struct guest *g, const struct wire_cpus *m)
+static int keep_apics(struct talk *t, const struct wire_cpus *m)
 {
 	struct cpu_apics list = {0};
 
@@ -169,10 +154,7 @@ static int keep_apics(struct guest *g, const struct wire_cpus *m)
 		}
 		*a = (struct cpu_apic){m->v[i].cpu, m->v[i].apic_id};
 	}
-	pthread_mutex_lock(&g->lock);
-	array_free(&g->apics);
-	g->apics = list;
-	pthread_mutex_unlock(&g->lock);
+	guest_part_set_apics(t->g, t->s, &list);
 	return 0;
 }
 
@@ -188,53 +170,36 @@ static int on_cpus(struct talk *t, const void *body, size_t n)
 		return -EBADMSG;
 	free(t->cpus);
 	t->cpus = TAKE_PTR(m);
-	return keep_apics(t->g, t->cpus);
+	return keep_apics(t, t->cpus);
 }
 
 static int on_started(struct talk *t)
 {
-	struct datfile *f = &t->g->file;
+	struct datfile *f = &t->s->part.file;
 	int r;
 
 	if (t->started || !t->cpus)
 		return -EPROTO;
 	f->cpus = t->cpus->streams;
 	f->page_bytes = t->cpus->page_bytes;
-	r = datfile_create(f, t->g->cfg.dirfd, &t->g->cfg.links);
-	if (r) {
-		guest_set(t->g, GUEST_FAILED, "its file could not be created");
-		guest_fail_all(t->g, r);
+	r = guest_part_begin(t->g, t->s);
+	if (r)
 		return r;
-	}
 	t->started = true;
 	t->meta_dirty = false;
-	guest_set(t->g, GUEST_RECORDING, NULL);
-	log_info("%s: the agent records %zu CPUs", t->g->name, t->g->apics.n);
+	log_info("%s: the agent %s %zu CPUs", t->g->name,
+		 t->g->parts.n > 1 ? "is back and records" : "records", t->s->apics.n);
 	send_ping(t, PING_START);
 	return 0;
 }
 
 static int on_data(struct talk *t, uint32_t cpu, const void *body, size_t n)
 {
-	struct guest *g = t->g;
-	int r;
+	const struct datfile *f = &t->s->part.file;
 
-	if (!t->started || cpu >= g->file.cpus || !n || n % g->file.page_bytes)
+	if (!t->started || cpu >= f->cpus || !n || n % f->page_bytes)
 		return -EBADMSG;
-	if (g->status.bytes + n > g->cfg.limit_bytes)
-		return -EDQUOT;
-	r = fd_write_all(datwriter_cpu_fd(g->file.writer, cpu), body, n);
-	if (r) {
-		log_errno(r, "recording ends: cannot write \"%s\": %m; what was written stays",
-			  g->file.name);
-		guest_fail_all(g, r);
-		return -EIO;
-	}
-	g->file.stats.v[cpu].bytes += n;
-	pthread_mutex_lock(&g->lock);
-	g->status.bytes += n;
-	pthread_mutex_unlock(&g->lock);
-	return 0;
+	return guest_part_write(t->g, t->s, cpu, body, n);
 }
 
 /* Guest TSC minus host TSC was inside [lo, hi]: the guest read its TSC between our two reads. */
@@ -249,7 +214,7 @@ static int on_pair(struct talk *t, uint32_t arg, const void *body, size_t n)
 	pthread_mutex_lock(&t->g->lock);
 	t->g->status.delta_lo = (int64_t)(m.tsc - now);
 	t->g->status.delta_hi = (int64_t)(m.tsc - t->ping_tsc);
-	t->g->status.delta_cpu = m.cpu < t->g->file.cpus ? (int)m.cpu : -1;
+	t->g->status.delta_cpu = m.cpu < t->s->part.file.cpus ? (int)m.cpu : -1;
 	t->g->status.has_delta = true;
 	pthread_mutex_unlock(&t->g->lock);
 	t->ping_tsc = 0;
@@ -269,7 +234,7 @@ static int on_note(struct talk *t, const void *body, size_t n)
 static int on_stats(struct talk *t, const void *body, size_t n)
 {
 	_cleanup_free_ struct wire_stats *m = calloc(1, sizeof(*m));
-	struct datfile *f = &t->g->file;
+	struct datfile *f = &t->s->part.file;
 	int r = m ? wire_get_stats(body, n, m) : -ENOMEM;
 
 	if (r)
@@ -282,7 +247,8 @@ static int on_stats(struct talk *t, const void *body, size_t n)
 		f->stats.v[c].dropped = m->v[c].dropped;
 		f->events += m->v[c].events;
 	}
-	t->g->cpu_time_us = m->cpu_time_us;
+	t->s->part.cpu_time_us = m->cpu_time_us;
+	t->s->part.counted = true;
 	return 0;
 }
 
@@ -329,27 +295,23 @@ static int greet(struct talk *t)
 	return r ? r : send_start(t);
 }
 
-static bool stop_asked(const struct talk *t)
+/* How long the agent may say nothing; while it records, for ever. */
+static bool is_silent_too_long(const struct talk *t)
 {
-	struct pollfd p = {.fd = t->g->stop_fd, .events = POLLIN};
-
-	return !t->stopping && poll(&p, 1, 0) > 0;
+	return t->silent_ms >= (t->stopping ? END_MS : t->started ? UINT_MAX : SETUP_MS);
 }
 
-static int timeout_of(const struct talk *t)
-{
-	if (t->stopping)
-		return END_MS;
-	return t->started ? IDLE_MS : SETUP_MS;
-}
-
-/* Symbols and names come in many pieces: rewrite the head when none came for a while. */
+/* Nothing came for a while. Symbols and names come in many pieces: the head is rewritten now. */
 static int idle(struct talk *t)
 {
-	if (!t->meta_dirty || !t->started)
+	t->silent_ms += IDLE_MS;
+	if (is_silent_too_long(t))
+		return -ETIMEDOUT;
+	link_probe(&t->g->cfg.addr, &t->chan.link);
+	if (!t->meta_dirty || !t->started || t->stopping)
 		return 0;
 	t->meta_dirty = false;
-	return datfile_update(&t->g->file, &t->g->cfg.links);
+	return datfile_update(&t->s->part.file, &t->g->cfg.links);
 }
 
 static int converse(struct talk *t)
@@ -359,61 +321,29 @@ static int converse(struct talk *t)
 	int r;
 
 	while (!t->done) {
-		if (stop_asked(t)) {
+		if (!t->stopping && guest_stop_asked(t->g)) {
 			if (!t->started)
 				return -ECANCELED;
 			send_stop(t);
 		}
-		r = chan_receive(&t->chan, timeout_of(t), &h, &body);
+		r = chan_receive(&t->chan, IDLE_MS, &h, &body);
 		if (r == -ECANCELED)
-			continue; /* stop_asked() sees why */
-		if (r == -ETIMEDOUT && t->started && !t->stopping)
+			continue; /* guest_stop_asked() sees why */
+		if (r == -ETIMEDOUT) {
 			r = idle(t);
-		else if (!r)
+		} else if (!r) {
+			t->silent_ms = 0;
 			r = dispatch(t, &h, body);
+		}
+		if (!r && t->stopping && link_now_ms() - t->stop_ms > END_ALL_MS)
+			r = -ETIMEDOUT;
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-static const char *why_cut(int err, char *buf, size_t n)
-{
-	if (err == -ENODATA || err == -ECONNRESET || err == -EPIPE)
-		return "the connection to the agent ended (guest or agent went away)";
-	if (err == -EBADMSG || err == -EPROTO || err == -EFBIG)
-		return "the agent sent something that is not the protocol";
-	if (err == -EDQUOT)
-		return "the guest has used up its --guest-limit";
-	if (err == -ETIMEDOUT)
-		return "the agent fell silent";
-	snprintf(buf, n, "%s", strerror(-err));
-	return buf;
-}
-
-/* What an error means; spoke: something answered, but not an agent. */
-static void conclude(struct talk *t, int r, bool spoke)
-{
-	struct guest *g = t->g;
-	char buf[128];
-	const char *why = why_cut(r, buf, sizeof(buf));
-
-	if (!r) {
-		guest_set(g, GUEST_DONE, NULL);
-	} else if (t->started) {
-		guest_set(g, GUEST_CUT, "%s", why);
-		if (!g->status.error)
-			log_warn("%s: %s; what it sent is kept, the rest is recorded on", g->name,
-				 why);
-	} else if (r == -ECANCELED && g->status.state == GUEST_SETUP) {
-		guest_set(g, GUEST_FAILED, "the recording ended before the agent was ready");
-	} else if (g->status.state == GUEST_SETUP || (spoke && g->status.state == GUEST_WAITING)) {
-		guest_set(g, GUEST_FAILED, "%s", why);
-		log_warn("%s: %s; only its host side is recorded", g->name, why);
-	}
-}
-
-int guest_link_session(struct guest *g, struct link *link)
+static int talk(struct guest *g, struct link *link)
 {
 	struct talk t = {.g = g};
 	bool spoke;
@@ -427,8 +357,9 @@ int guest_link_session(struct guest *g, struct link *link)
 	spoke = r == -EPROTO || r == -EBADMSG;
 	if (!r)
 		r = converse(&t);
-	conclude(&t, r, spoke);
 	chan_close(&t.chan);
 	free(t.cpus);
-	return r;
+	return guest_part_end(g, t.s, r, spoke);
 }
+
+const struct guest_agent guest_agent_onetsc = {"onetsc", WIRE_DEFAULT_PORT, talk};

@@ -16,7 +16,7 @@
 static const struct link_kind *const kinds[] = {&link_vsock,  &link_tcp,   &link_unix,
 						&link_serial, &link_stdio, NULL};
 
-static int64_t now_ms(void)
+int64_t link_now_ms(void)
 {
 	struct timespec ts;
 
@@ -27,10 +27,10 @@ static int64_t now_ms(void)
 int link_wait(int fd, short events, int timeout_ms, int cancel_fd)
 {
 	struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = cancel_fd, .events = POLLIN}};
-	int64_t end = now_ms() + timeout_ms;
+	int64_t end = link_now_ms() + timeout_ms;
 
 	for (;;) {
-		int64_t left = timeout_ms < 0 ? -1 : end - now_ms();
+		int64_t left = timeout_ms < 0 ? -1 : end - link_now_ms();
 		int n = poll(p, 2, timeout_ms < 0 ? -1 : (int)(left > 0 ? left : 0));
 
 		if (n < 0 && errno != EINTR)
@@ -134,6 +134,12 @@ int link_accept(const struct link_addr *a, int fd, struct link *ret)
 	if (!r)
 		*ret = l;
 	return r;
+}
+
+void link_probe(const struct link_addr *a, const struct link *l)
+{
+	if (a->kind->probe)
+		a->kind->probe(l->in);
 }
 
 bool link_is_single(const struct link_addr *a)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/cleanup.h"
 
@@ -15,6 +16,7 @@ struct link_addr {
 	char *host;    /* tcp: IP; unix, serial: path; else NULL */
 	unsigned cid;  /* vsock */
 	unsigned port; /* vsock, tcp */
+	bool any_port; /* vsock: none was given, port is the agent's default */
 };
 
 /* An open stream; in == out for sockets. Both are non-blocking. */
@@ -48,7 +50,13 @@ must_check int link_accept(const struct link_addr *a, int fd, struct link *ret);
 bool link_is_single(const struct link_addr *a);
 void link_unlisten(const struct link_addr *a, int fd);
 void link_close(struct link *l);
+/* Makes the other end say so if it no longer knows of this connection (a guest that was reset does
+ * not take leave); the answer is that reading ends. Call it when nothing came for a while. Nothing
+ * is put into the stream. */
+void link_probe(const struct link_addr *a, const struct link *l);
 
+/* CLOCK_MONOTONIC */
+int64_t link_now_ms(void);
 /* Waits until fd is ready for events (poll(2)). 0, -ETIMEDOUT, -ECANCELED when cancel_fd becomes
  * readable first, -errno. timeout_ms < 0: for ever. */
 must_check int link_wait(int fd, short events, int timeout_ms, int cancel_fd);

@@ -12,6 +12,7 @@ struct link_kind {
 	int (*dial)(const struct link_addr *a, int timeout_ms, int cancel_fd, struct link *ret);
 	int (*listen)(const struct link_addr *a, int *ret_fd);
 	int (*accept)(int fd, struct link *ret);
+	void (*probe)(int fd); /* NULL: the kernel tells by itself */
 };
 
 extern const struct link_kind link_vsock, link_tcp, link_unix, link_serial, link_stdio;

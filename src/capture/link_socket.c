@@ -79,6 +79,7 @@ static int vsock_parse(const char *rest, bool listen, struct link_addr *a)
 	char *colon;
 
 	a->port = WIRE_DEFAULT_PORT;
+	a->any_port = true;
 	a->cid = VMADDR_CID_ANY;
 	if (listen)
 		return rest ? parse_port(rest, UINT32_MAX - 1, &a->port) : 0;
@@ -88,6 +89,7 @@ static int vsock_parse(const char *rest, bool listen, struct link_addr *a)
 	colon = strchr(text, ':');
 	if (colon) {
 		*colon = 0;
+		a->any_port = false;
 		if (parse_port(colon + 1, UINT32_MAX - 1, &a->port))
 			return -EINVAL;
 	}
@@ -130,6 +132,22 @@ static int vsock_accept(int fd, struct link *ret)
 	ret->trusted = sa.svm_cid == VMADDR_CID_HOST;
 	snprintf(ret->peer, sizeof(ret->peer), "vsock CID %u", sa.svm_cid);
 	return 0;
+}
+
+/* Another buffer size is told to the peer at once (virtio_transport_notify_buffer_size(), since 5.5),
+ * and a guest that does not know the connection answers with a reset. One byte more each time: a
+ * smaller size could be less than what is on its way. */
+static void vsock_probe(int fd)
+{
+	uint64_t size;
+	socklen_t n = sizeof(size);
+
+	if (getsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, &n))
+		return;
+	size++;
+	if (setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, &size, sizeof(size)) ||
+	    setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size)))
+		log_debug("SO_VM_SOCKETS_BUFFER_SIZE: %m");
 }
 
 /* --- tcp: numeric addresses only, so that a static agent needs no resolver --- */
@@ -186,6 +204,24 @@ static void tcp_no_delay(int fd)
 		log_debug("TCP_NODELAY: %m");
 }
 
+/* What link_probe() is for vsock. */
+static void tcp_keep_alive(int fd)
+{
+	static const struct {
+		int level, name, value;
+	} options[] = {
+		{SOL_SOCKET, SO_KEEPALIVE, 1},
+		{IPPROTO_TCP, TCP_KEEPIDLE, 5},
+		{IPPROTO_TCP, TCP_KEEPINTVL, 2},
+		{IPPROTO_TCP, TCP_KEEPCNT, 4},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (setsockopt(fd, options[i].level, options[i].name, &options[i].value,
+			       sizeof(options[i].value)))
+			log_debug("TCP keep-alive: %m");
+}
+
 static int tcp_dial(const struct link_addr *a, int timeout_ms, int cancel_fd, struct link *ret)
 {
 	struct tcp_addr t;
@@ -197,6 +233,7 @@ static int tcp_dial(const struct link_addr *a, int timeout_ms, int cancel_fd, st
 	if (s < 0)
 		return -errno;
 	tcp_no_delay(s);
+	tcp_keep_alive(s);
 	return finish_connect(s, &t.sa.any, t.n, timeout_ms, cancel_fd, ret);
 }
 
@@ -310,8 +347,12 @@ static int unix_accept(int fd, struct link *ret)
 	return 0;
 }
 
-const struct link_kind link_vsock = {"vsock",	 false,	       vsock_parse,
-				     vsock_dial, vsock_listen, vsock_accept};
+const struct link_kind link_vsock = {.name = "vsock",
+				     .parse = vsock_parse,
+				     .dial = vsock_dial,
+				     .listen = vsock_listen,
+				     .accept = vsock_accept,
+				     .probe = vsock_probe};
 const struct link_kind link_tcp = {"tcp", false, tcp_parse, tcp_dial, tcp_listen, tcp_accept};
 const struct link_kind link_unix = {"unix",    false,	    link_parse_path,
 				    unix_dial, unix_listen, unix_accept};

@@ -9,8 +9,10 @@
 #include "base/journal.h"
 #include "capture/preset.h"
 
-struct record_guest {
-	const char *name, *addr; /* --guest NAME=ADDR */
+struct record_guest { /* --guest NAME[=ADDR][,agent=KIND] */
+	const char *name;
+	const char *addr;  /* NULL: where the VM's vsock is */
+	const char *agent; /* see guest_agent_find(); NULL: whichever answers */
 };
 
 struct record_config {

@@ -11,10 +11,9 @@
 /* A guest of the session. Its struct session_machine has the same index + 1. */
 struct rec_guest {
 	char *name;
-	bool has_vm, gone;  /* the VM was found; has ended since */
-	struct vm vm;	    /* as last read */
-	struct guest *link; /* agent, NULL: none could be addressed */
-	bool no_address;
+	bool has_vm, gone;   /* the VM was found; has ended since */
+	struct vm vm;	     /* as last read */
+	struct guest *link;  /* agent, NULL: none could be addressed */
 	uint64_t refresh_ms; /* when the VM is to be read again */
 	unsigned refreshes;
 };

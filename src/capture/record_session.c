@@ -116,37 +116,84 @@ int record_session_pair(struct record *r, bool now)
 	return 0;
 }
 
+static int copy_cpus(struct session_cpus *to, const struct session_cpus *from)
+{
+	to->n = 0;
+	array_for_each(c, from) {
+		struct session_cpu *add = array_add(to);
+
+		if (!add)
+			return -ENOMEM;
+		*add = *c;
+	}
+	return 0;
+}
+
 static int update_file(struct session_machine *m, const struct datfile *f)
 {
 	if (!m->file && copy(&m->file, f->name))
 		return -ENOMEM;
 	m->trace_id = f->trace_id;
-	m->cpus.n = 0;
-	array_for_each(c, &f->stats) {
-		struct session_cpu *to = array_add(&m->cpus);
-
-		if (!to)
-			return -ENOMEM;
-		*to = *c;
-	}
-	return 0;
+	return copy_cpus(&m->cpus, &f->stats);
 }
 
-static void map_vcpu(struct session_vcpu *v, const struct cpu_apics *ids)
+/* A guest's own CPU number of the vCPU with that id, which is the i-th; -1 unknown. */
+static int guest_cpu(const struct guest_part *p, const struct cpu_apics *ids, unsigned id, size_t i)
 {
+	if (p->in_order)
+		return i < p->file.cpus ? (int)i : -1;
 	array_for_each(a, ids)
-		if (a->apic_id == v->id)
-			v->guest_cpu = (int)a->cpu;
+		if (a->apic_id == id)
+			return (int)a->cpu;
+	return -1;
 }
 
-static int update_vcpus(struct session_machine *m, struct rec_guest *g)
+static int update_first(struct session_machine *m, const struct guest_part *p,
+			const struct cpu_apics *ids)
 {
-	struct cpu_apics ids = {0};
-	int e = g->link ? guest_apics(g->link, &ids) : 0;
+	m->cpus_in_order |= p->in_order;
+	for (size_t i = 0; i < m->vcpus.n; i++)
+		m->vcpus.v[i].guest_cpu = guest_cpu(p, ids, m->vcpus.v[i].id, i);
+	return update_file(m, &p->file);
+}
 
-	array_for_each(v, &m->vcpus)
-		map_vcpu(v, &ids);
-	array_free(&ids);
+static int update_later(struct session_machine *m, size_t i, const struct guest_part *p,
+			const struct cpu_apics *ids)
+{
+	struct session_part *to = i <= m->parts.n ? &m->parts.v[i - 1] : array_add(&m->parts);
+
+	if (!to || (!to->file && copy(&to->file, p->file.name)))
+		return -ENOMEM;
+	to->trace_id = p->file.trace_id;
+	to->begin_tsc = p->begin_tsc;
+	to->end_tsc = p->end_tsc;
+	m->cpus_in_order |= p->in_order;
+	to->vcpus.n = 0;
+	for (size_t k = 0; k < m->vcpus.n; k++) {
+		struct session_place *v = array_add(&to->vcpus);
+
+		if (!v)
+			return -ENOMEM;
+		v->id = m->vcpus.v[k].id;
+		v->guest_cpu = guest_cpu(p, ids, v->id, k);
+	}
+	return copy_cpus(&to->cpus, &p->file.stats);
+}
+
+static int update_parts(struct session_machine *m, struct guest *g)
+{
+	size_t n = guest_parts(g);
+	int e = 0;
+
+	for (size_t i = 0; !e && i < n; i++) {
+		struct cpu_apics ids = {0};
+
+		e = guest_apics(g, i, &ids);
+		if (!e)
+			e = i ? update_later(m, i, guest_part(g, i), &ids)
+			      : update_first(m, guest_part(g, i), &ids);
+		array_free(&ids);
+	}
 	return e;
 }
 
@@ -177,15 +224,9 @@ int record_session_update(struct record *r)
 	for (size_t i = 0; !e && i < r->guests.n; i++) {
 		struct rec_guest *g = &r->guests.v[i];
 		struct session_machine *m = &r->session.machines.v[i + 1];
-		struct guest_status st = {0};
 
 		if (g->link)
-			guest_status(g->link, &st);
-		/* The file is the link's thread's, but its name and id are fixed once it records. */
-		if (g->link && st.state != GUEST_WAITING && guest_file(g->link))
-			e = update_file(m, guest_file(g->link));
-		if (!e)
-			e = update_vcpus(m, g);
+			e = update_parts(m, g->link);
 		if (!e)
 			e = update_why(m, g);
 	}
@@ -221,7 +262,12 @@ static bool is_zero(const struct session_machine *m)
 	return true;
 }
 
-static int finish_guest(struct record *r, struct session_machine *m, struct datfile *f)
+static int part_cpu(const struct session_machine *m, size_t part, size_t vcpu)
+{
+	return part ? m->parts.v[part - 1].vcpus.v[vcpu].guest_cpu : m->vcpus.v[vcpu].guest_cpu;
+}
+
+static int finish_part(struct record *r, struct session_machine *m, size_t part, struct datfile *f)
 {
 	_cleanup_free_ int64_t *offsets = calloc(f->cpus, sizeof(*offsets));
 	struct datfile_links l = record_links(r);
@@ -232,9 +278,12 @@ static int finish_guest(struct record *r, struct session_machine *m, struct datf
 		/* CPUs that no vCPU is known of get the first one's: KVM keeps them equal. */
 		for (unsigned c = 0; c < f->cpus; c++)
 			offsets[c] = -m->vcpus.v[0].end_offset;
-		array_for_each(v, &m->vcpus)
-			if (v->guest_cpu >= 0 && (unsigned)v->guest_cpu < f->cpus)
-				offsets[v->guest_cpu] = -v->end_offset;
+		for (size_t i = 0; i < m->vcpus.n; i++) {
+			int cpu = part_cpu(m, part, i);
+
+			if (cpu >= 0 && (unsigned)cpu < f->cpus)
+				offsets[cpu] = -m->vcpus.v[i].end_offset;
+		}
 		l.host_trace_id = r->session.machines.v[0].trace_id;
 		l.cpu_offset = offsets;
 		l.shift_at[0] = r->session.begin_tsc + (uint64_t)m->vcpus.v[0].end_offset;
@@ -243,47 +292,77 @@ static int finish_guest(struct record *r, struct session_machine *m, struct datf
 	return datfile_finish(f, &l);
 }
 
+static int finish_guest(struct record *r, struct session_machine *m, struct guest *g)
+{
+	size_t n = g ? guest_parts(g) : 0;
+	int first = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int e = finish_part(r, m, i, &guest_part(g, i)->file);
+
+		first = first ? first : e;
+	}
+	return first;
+}
+
 /* trace-cmd wants CPUs 0..n-1 without holes; thread 0 = unknown. */
-static int fill_vcpus(const struct session_machine *m, struct dat_guest *to)
+static int fill_vcpus(const struct session_machine *m, size_t part, struct dat_guest *to)
 {
 	struct dat_vcpu *list;
 	uint32_t n = 0;
+	int cpu;
 
-	array_for_each(v, &m->vcpus)
-		if (v->guest_cpu >= 0 && (uint32_t)v->guest_cpu >= n)
-			n = (uint32_t)v->guest_cpu + 1;
+	for (size_t i = 0; i < m->vcpus.n; i++) {
+		cpu = part_cpu(m, part, i);
+		if (cpu >= 0 && (uint32_t)cpu >= n)
+			n = (uint32_t)cpu + 1;
+	}
 	list = calloc(n + 1, sizeof(*list));
 	if (!list)
 		return -ENOMEM;
 	for (uint32_t c = 0; c < n; c++)
 		list[c].cpu = c;
-	array_for_each(v, &m->vcpus)
-		if (v->guest_cpu >= 0)
-			list[v->guest_cpu].tid = (uint32_t)v->tid;
-	*to = (struct dat_guest){m->name, m->trace_id, list, n};
+	for (size_t i = 0; i < m->vcpus.n; i++) {
+		cpu = part_cpu(m, part, i);
+		if (cpu >= 0)
+			list[cpu].tid = (uint32_t)m->vcpus.v[i].tid;
+	}
+	*to = (struct dat_guest){m->name, part ? m->parts.v[part - 1].trace_id : m->trace_id, list,
+				 n};
+	return 0;
+}
+
+struct dat_guests ARRAY(struct dat_guest);
+
+static int fill_guests(const struct session *s, struct dat_guests *to)
+{
+	array_for_each(m, &s->machines) {
+		if (!m->file || !m->vcpus.n)
+			continue;
+		for (size_t i = 0; i <= m->parts.n; i++) {
+			struct dat_guest *g = array_add(to);
+			int e = g ? fill_vcpus(m, i, g) : -ENOMEM;
+
+			if (e)
+				return e;
+		}
+	}
 	return 0;
 }
 
 static int finish_host(struct record *r, struct datfile *f)
 {
-	struct dat_guest *guests = calloc(r->guests.n + 1, sizeof(*guests));
+	struct dat_guests guests = {0};
 	struct datfile_links l = record_links(r);
-	size_t n = 0;
-	int e = guests ? 0 : -ENOMEM;
+	int e = fill_guests(&r->session, &guests);
 
-	for (size_t i = 0; !e && i < r->guests.n; i++) {
-		struct session_machine *m = &r->session.machines.v[i + 1];
-
-		if (m->file && m->vcpus.n)
-			e = fill_vcpus(m, &guests[n++]);
-	}
-	l.guests = guests;
-	l.n_guests = n;
+	l.guests = guests.v;
+	l.n_guests = guests.n;
 	if (!e)
 		e = datfile_finish(f, &l);
-	for (size_t i = 0; guests && i < n; i++)
-		free((void *)guests[i].vcpus);
-	free(guests);
+	array_for_each(g, &guests)
+		free((void *)g->vcpus);
+	array_free(&guests);
 	return e;
 }
 
@@ -325,11 +404,7 @@ int record_session_finish(struct record *r)
 	if (host && meta_gather_names(r->tracefs, meta_store, &host->meta))
 		log_debug("thread names are incomplete");
 	for (size_t i = 0; i < r->guests.n; i++) {
-		struct guest *g = r->guests.v[i].link;
-
-		e = g && guest_file(g)
-			    ? finish_guest(r, &r->session.machines.v[i + 1], guest_file(g))
-			    : 0;
+		e = finish_guest(r, &r->session.machines.v[i + 1], r->guests.v[i].link);
 		first = first ? first : e;
 	}
 	e = offsets ? datfile_finish(offsets, &l) : 0;

@@ -85,13 +85,13 @@ static struct totals sum(const struct session_cpus *cpus)
 	return t;
 }
 
-/* cut: what the machine counted did not arrive. */
-static void print_file(const char *name, const struct datfile *f, bool cut)
+/* counted: what the machine counted did arrive. */
+static void print_file(const char *name, const struct datfile *f, bool counted, bool cut)
 {
 	struct totals t = sum(&f->stats);
 	char events[32] = "?";
 
-	if (!cut)
+	if (counted)
 		snprintf(events, sizeof(events), "%llu", (unsigned long long)f->events);
 	log_info("  %-12s %-24s %10s events %9.1f MB%s%s", name, f->name, events,
 		 (double)t.bytes / MB, cut ? "  (cut off)" : "", f->finished ? "" : "  (in parts)");
@@ -103,17 +103,30 @@ static void print_file(const char *name, const struct datfile *f, bool cut)
 
 static void print_guest(struct record *r, size_t i)
 {
-	struct rec_guest *g = &r->guests.v[i];
-	struct datfile *f = g->link ? guest_file(g->link) : NULL;
-	struct guest_status st = {0};
+	struct guest *g = r->guests.v[i].link;
+	size_t n = g ? guest_parts(g) : 0;
 
-	if (f)
-		guest_status(g->link, &st);
-	if (f)
-		print_file(g->name, f, st.state == GUEST_CUT);
-	else
-		log_info("  %-12s host side only: %s", g->name,
+	for (size_t k = 0; k < n; k++) {
+		const struct guest_part *p = guest_part(g, k);
+
+		print_file(r->guests.v[i].name, &p->file, p->counted, p->cut);
+	}
+	if (!n)
+		log_info("  %-12s host side only: %s", r->guests.v[i].name,
 			 r->session.machines.v[i + 1].why_missing ?: "no agent");
+}
+
+static void print_agents_time(struct record *r)
+{
+	array_for_each(g, &r->guests) {
+		size_t n = g->link ? guest_parts(g->link) : 0;
+		uint64_t us = 0;
+
+		for (size_t k = 0; k < n; k++)
+			us += guest_part(g->link, k)->cpu_time_us;
+		if (us)
+			log_info("  agent in %s: %.2f s", g->name, (double)us / 1e6);
+	}
 }
 
 void record_print_summary(struct record *r)
@@ -126,18 +139,15 @@ void record_print_summary(struct record *r)
 	log_info("recorded %.1f s into \"%s\"%s:", s, r->dir,
 		 r->session.complete ? "" : ", not complete");
 	if (f)
-		print_file("host", f, false);
+		print_file("host", f, true, false);
 	for (size_t i = 0; i < r->guests.n; i++)
 		print_guest(r, i);
 	f = hostrec_file(r->host, HOSTREC_OFFSETS);
 	if (f)
-		print_file("TSC offsets", f, false);
+		print_file("TSC offsets", f, true, false);
 	log_info(
 		"CPU time used: %.2f s while recording (%.1f %% of one CPU), %.2f s before and after",
 		used, s > 0 ? used / s * 100 : 0, rest);
-	array_for_each(g, &r->guests)
-		if (g->link && guest_cpu_time_us(g->link))
-			log_info("  agent in %s: %.2f s", g->name,
-				 (double)guest_cpu_time_us(g->link) / 1e6);
+	print_agents_time(r);
 	log_info("next: onetsc report %s", r->dir);
 }

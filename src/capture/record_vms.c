@@ -190,7 +190,7 @@ static int note_vcpus(struct record *r, struct rec_guest *g)
 }
 
 /* --- agents --- */
-static const char *given_address(const struct record *r, const char *name, pid_t pid)
+static const struct record_guest *find_given(const struct record *r, const char *name, pid_t pid)
 {
 	char text[16];
 
@@ -198,14 +198,15 @@ static const char *given_address(const struct record *r, const char *name, pid_t
 	for (size_t i = 0; i < r->cfg->n_guests; i++)
 		if (!strcmp(r->cfg->guests[i].name, name) ||
 		    (pid && !strcmp(r->cfg->guests[i].name, text)))
-			return r->cfg->guests[i].addr;
+			return &r->cfg->guests[i];
 	return NULL;
 }
 
-static int start_link(struct record *r, struct rec_guest *g, const char *addr)
+static int start_link(struct record *r, struct rec_guest *g, const char *addr, const char *agent)
 {
 	struct guest_config cfg = {
 		.name = g->name,
+		.agent = agent ? guest_agent_find(agent) : NULL,
 		.token = r->cfg->token,
 		.patterns = r->patterns,
 		.n_patterns = r->n_patterns,
@@ -215,6 +216,8 @@ static int start_link(struct record *r, struct rec_guest *g, const char *addr)
 		.links = record_links(r),
 		.notify_fd = r->notify_fd,
 		.expected = !r->running,
+		.pid = g->has_vm ? g->vm.pid : 0,
+		.start_ticks = g->vm.start_ticks,
 	};
 	int e = link_parse(addr, false, &cfg.addr);
 
@@ -227,7 +230,8 @@ static int start_link(struct record *r, struct rec_guest *g, const char *addr)
 
 static int find_link(struct record *r, struct rec_guest *g)
 {
-	const char *addr = given_address(r, g->vm.name, g->vm.pid);
+	const struct record_guest *given = find_given(r, g->vm.name, g->vm.pid);
+	const char *addr = given ? given->addr : NULL;
 	char vsock[32];
 
 	if (g->link)
@@ -237,8 +241,7 @@ static int find_link(struct record *r, struct rec_guest *g)
 		addr = vsock;
 	}
 	if (addr)
-		return start_link(r, g, addr);
-	g->no_address = true;
+		return start_link(r, g, addr, given ? given->agent : NULL);
 	log_warn("%s: no vsock device on its command line and no --guest %s=ADDRESS: only its host "
 		 "side is recorded",
 		 g->name, g->name);
@@ -313,6 +316,8 @@ static int refresh(struct record *r, struct rec_guest *g)
 	if (e == -ENOENT) {
 		g->gone = true;
 		r->dirty = true;
+		if (g->link)
+			guest_stop(g->link); /* its address may soon be another VM's */
 		log_info("%s: the VM has ended; the rest is recorded on", g->name);
 		return 0;
 	}
@@ -340,25 +345,35 @@ void record_vms_end(struct record *r)
 			log_debug("%s: its last state is not known", g->name);
 }
 
+static bool is_known(const struct record *r, const char *name)
+{
+	array_for_each(g, &r->guests) {
+		char pid[16];
+
+		snprintf(pid, sizeof(pid), "%d", g->vm.pid);
+		if (!strcmp(g->name, name) || (g->has_vm && !strcmp(pid, name)))
+			return true;
+	}
+	return false;
+}
+
 int record_guests_begin(struct record *r)
 {
 	for (size_t i = 0; i < r->cfg->n_guests; i++) {
 		const struct record_guest *c = &r->cfg->guests[i];
 		struct rec_guest *g;
-		bool known = false;
 		int e;
 
-		array_for_each(have, &r->guests) {
-			char pid[16];
-
-			snprintf(pid, sizeof(pid), "%d", have->vm.pid);
-			known |= !strcmp(have->name, c->name) ||
-				 (have->has_vm && !strcmp(pid, c->name));
-		}
-		if (known)
+		if (is_known(r, c->name))
 			continue;
+		if (!c->addr) {
+			if (!r->cfg->argv)
+				log_warn("no VM \"%s\" runs here yet; it joins when it starts",
+					 c->name);
+			continue;
+		}
 		g = add_guest(r, c->name, 0);
-		e = g ? start_link(r, g, c->addr) : -ENOMEM;
+		e = g ? start_link(r, g, c->addr, c->agent) : -ENOMEM;
 		if (e)
 			return e;
 	}

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/options.h"
 #include "base/text.h"
+#include "capture/guest.h"
 #include "cmd/command.h"
 #include "cmd/token.h"
 #include "cmd/undo.h"
@@ -32,8 +33,8 @@ static const struct opt opts[] = {
 	{'e', "event", OPT_STRV, AT(events), "EVENT",
 	 "one more host event: SYSTEM:NAME, globs, \" if FILTER\""},
 	{0, "guest-event", OPT_STRV, AT(guest_events), "EVENT", "one more event in the guests"},
-	{'g', "guest", OPT_STRV, AT(guests), "NAME=ADDR",
-	 "where a guest's agent is: vsock:CID[:PORT], tcp:IP:PORT, unix:PATH"},
+	{'g', "guest", OPT_STRV, AT(guests), "NAME[=ADDR][,agent=KIND]",
+	 "a guest's agent: vsock:CID[:PORT], tcp:IP:PORT, unix:PATH; onetsc, trace-cmd"},
 	{0, "token", OPT_STR, AT(token), "TEXT|@FILE", "what the agents were given as --token"},
 	{'b', "buffer", OPT_BYTES, AT(buffer_bytes), "SIZE",
 	 "trace buffer of each CPU; default 8M"},
@@ -55,19 +56,46 @@ static const struct opt_spec spec = {
 	.opts = opts,
 };
 
-/* "NAME=ADDR" is split in place of a copy that lives as long as the process. */
+static int refuse_guest(const char *text, const char *why)
+{
+	log_err("record: --guest \"%s\" %s; see onetsc record --help", text, why);
+	return -EINVAL;
+}
+
+/* ",agent=KIND" at the end. */
+static int split_agent(const char *text, char *copy, struct record_guest *ret)
+{
+	char *comma = strstr(copy, ",agent=");
+	const char *kind;
+
+	if (!comma)
+		return 0;
+	kind = comma + strlen(",agent=");
+	*comma = 0;
+	if (strcmp(kind, "auto") && !guest_agent_find(kind))
+		return refuse_guest(text, "names no agent: it is onetsc, trace-cmd or auto");
+	ret->agent = strcmp(kind, "auto") ? kind : NULL;
+	return 0;
+}
+
+/* "NAME[=ADDR][,agent=KIND]" is split in place of a copy that the caller frees: it is ret->name. */
 static int split_guest(const char *text, struct record_guest *ret)
 {
-	char *copy = strdup(text), *eq = copy ? strchr(copy, '=') : NULL;
+	char *copy = strdup(text), *eq;
+	int r;
 
-	if (!eq || eq == copy || !eq[1]) {
-		free(copy);
-		log_err("record: --guest \"%s\" is not NAME=ADDRESS; see onetsc record --help",
-			text);
-		return -EINVAL;
-	}
-	*eq = 0;
-	*ret = (struct record_guest){copy, eq + 1};
+	if (!copy)
+		return -ENOMEM;
+	ret->name = copy;
+	r = split_agent(text, copy, ret);
+	if (r)
+		return r;
+	eq = strchr(copy, '=');
+	if (eq)
+		*eq = 0;
+	ret->addr = eq ? eq + 1 : NULL;
+	if (!*copy || (eq && !eq[1]) || (!eq && !strstr(text, ",agent=")))
+		return refuse_guest(text, "is not NAME=ADDRESS, NAME,agent=KIND or both");
 	return 0;
 }
 

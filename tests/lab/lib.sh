@@ -247,6 +247,9 @@ vm_offsets() {
 	done | sort -n
 }
 
+# tsc_step NAME CPU TICKS: the guest itself writes the TSC of its CPU (0-based), TICKS from now.
+tsc_step() { guest_run "$1" "tscstep $2 $3"; }
+
 # tsc_check NAME VCPU [OFFSET [SAMPLES]]: success when every guest RDTSC, less
 # OFFSET, lies between a host RDTSC before and one after it. Prints the counts.
 tsc_check() {

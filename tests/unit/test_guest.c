@@ -45,6 +45,7 @@ struct script {
 	bool then_bye;	     /* waits for STOP, then sends STATS and BYE */
 	uint32_t version;    /* of its HELLO, 0: WIRE_VERSION */
 	unsigned busy_first; /* so many connections are refused as busy */
+	unsigned dies_first; /* so many of the others end without a word after what it says */
 	int listen_fd;
 	unsigned connections;
 };
@@ -128,7 +129,7 @@ static void talk(struct script *s, struct chan *c)
 		return;
 	if (chan_send(c, &s->says))
 		return;
-	if (s->then_bye)
+	if (s->then_bye && s->connections > s->busy_first + s->dies_first)
 		say_bye(c);
 }
 
@@ -166,10 +167,38 @@ static int await(struct guest *g, enum guest_state want, uint64_t bytes)
 struct outcome {
 	struct guest_status status;
 	bool has_file;
-	uint64_t bytes[2];
+	uint64_t bytes[2]; /* of the last part */
 	uint64_t events, overrun;
 	struct cpu_apics apics;
+	size_t parts;
+	bool cut[4];
+	char file[4][32];
 };
+
+static void look_at(struct guest *g, struct outcome *o)
+{
+	struct guest_config none = {0};
+
+	memset(o, 0, sizeof(*o));
+	guest_status(g, &o->status);
+	o->parts = guest_parts(g);
+	o->has_file = o->parts > 0;
+	for (size_t i = 0; i < o->parts && i < ARRAY_SIZE(o->cut); i++) {
+		struct guest_part *p = guest_part(g, i);
+
+		o->cut[i] = p->cut;
+		snprintf(o->file[i], sizeof(o->file[i]), "%s", p->file.name);
+		for (unsigned c = 0; c < 2; c++)
+			o->bytes[c] = datwriter_cpu_bytes(p->file.writer, c);
+		o->events += p->file.events;
+		for (unsigned c = 0; c < 2; c++)
+			o->overrun += p->file.stats.v[c].overrun;
+		array_free(&o->apics);
+		assert_int_equal(guest_apics(g, i, &o->apics), 0);
+		if (p->counted)
+			assert_int_equal(datfile_finish(&p->file, &none.links), 0);
+	}
+}
 
 /* Runs a script to its end, or until `until` and `bytes` are reached, then stops. */
 static void play(struct script *s, enum guest_state until, uint64_t bytes, uint64_t limit,
@@ -187,7 +216,6 @@ static void play(struct script *s, enum guest_state until, uint64_t bytes, uint6
 	struct link_addr la;
 	struct guest *g;
 	pthread_t t;
-	struct datfile *f;
 
 	snprintf(name, sizeof(name), "g%u", serial++);
 	snprintf(addr, sizeof(addr), "unix:%s/%s.sock", dir, name);
@@ -202,18 +230,7 @@ static void play(struct script *s, enum guest_state until, uint64_t bytes, uint6
 		fail_msg("state %d was not reached", until);
 	guest_stop(g);
 	guest_join(g);
-	memset(o, 0, sizeof(*o));
-	guest_status(g, &o->status);
-	assert_int_equal(guest_apics(g, &o->apics), 0);
-	f = guest_file(g);
-	o->has_file = f != NULL;
-	for (unsigned c = 0; f && c < 2; c++) {
-		o->bytes[c] = datwriter_cpu_bytes(f->writer, c);
-		o->overrun += f->stats.v[c].overrun;
-	}
-	o->events = f ? f->events : 0;
-	if (f && o->status.state == GUEST_DONE)
-		assert_int_equal(datfile_finish(f, &cfg.links), 0);
+	look_at(g, o);
 	guest_free(g);
 	shutdown(s->listen_fd, SHUT_RDWR);
 	pthread_join(t, NULL);
@@ -245,6 +262,61 @@ static void honest_agent(void **state)
 	assert_int_equal(o.apics.n, 2);
 	assert_int_equal(o.apics.v[1].apic_id, 4);
 	array_free(&o.apics);
+}
+
+/* The guest is reset twice, its agent comes back each time: three files. */
+static void comes_back(void **state)
+{
+	struct script s = {.then_bye = true, .dies_first = 2};
+	struct outcome o;
+
+	put_cpus(&s.says, 4096, 2);
+	put_needed_meta(&s.says);
+	wire_put(&s.says, WIRE_STARTED, 0, NULL, 0);
+	put_page(&s.says, 0, 4096);
+	put_page(&s.says, 1, 4096);
+	play(&s, GUEST_RECORDING, 3 * 8192, 1 << 20, &o);
+	assert_int_equal(s.connections, 3);
+	assert_int_equal(o.status.state, GUEST_DONE);
+	assert_int_equal(o.parts, 3);
+	assert_true(o.cut[0] && o.cut[1] && !o.cut[2]);
+	assert_non_null(strstr(o.file[0], ".dat"));
+	assert_null(strchr(o.file[0], '+'));
+	assert_non_null(strstr(o.file[1], "+2.dat"));
+	assert_non_null(strstr(o.file[2], "+3.dat"));
+	assert_int_equal(o.bytes[0], 4096);
+	assert_int_equal(o.bytes[1], 8192);
+	array_free(&o.apics);
+}
+
+/* The quota is the guest's, not each part's. */
+static void comes_back_too_much(void **state)
+{
+	struct script s = {.dies_first = 100};
+	struct outcome o;
+
+	put_cpus(&s.says, 4096, 2);
+	put_needed_meta(&s.says);
+	wire_put(&s.says, WIRE_STARTED, 0, NULL, 0);
+	put_page(&s.says, 0, 4096);
+	play(&s, GUEST_CUT, 0, 2 * 4096, &o);
+	assert_int_equal(o.status.bytes, 2 * 4096);
+	assert_int_equal(o.parts, 3);
+	assert_non_null(strstr(o.status.why, "--guest-limit"));
+	array_free(&o.apics);
+}
+
+/* Dies while it sets up, again and again: given up, and told. */
+static void never_starts(void **state)
+{
+	struct script s = {.dies_first = 100};
+	struct outcome o;
+
+	put_cpus(&s.says, 4096, 2);
+	play(&s, GUEST_FAILED, 0, 1 << 20, &o);
+	assert_false(o.has_file);
+	assert_int_equal(s.connections, 3);
+	assert_non_null(strstr(o.status.why, "went away"));
 }
 
 static void other_version(void **state)
@@ -492,6 +564,8 @@ int main(void)
 		cmocka_unit_test(refused),	 cmocka_unit_test(lies),
 		cmocka_unit_test(quota),	 cmocka_unit_test(metadata_flood),
 		cmocka_unit_test(agent_refuses), cmocka_unit_test(addresses),
+		cmocka_unit_test(comes_back),	 cmocka_unit_test(comes_back_too_much),
+		cmocka_unit_test(never_starts),
 	};
 
 	return cmocka_run_group_tests(tests, setup, teardown);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture/wire/codec.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <string.h>
 
@@ -76,6 +77,18 @@ char *wire_text_print(struct wire_text t, char *buf, size_t n)
 	memcpy(copy, t.s, t.n);
 	copy[t.n] = 0;
 	return text_escape(buf, n, copy);
+}
+
+int wire_name(struct wire_text t, char *buf, size_t size)
+{
+	if (t.n >= size)
+		return -EBADMSG;
+	for (size_t i = 0; i < t.n; i++)
+		if (!isalnum((unsigned char)t.s[i]) && !strchr("_-.", t.s[i]))
+			return -EBADMSG;
+	memcpy(buf, t.s, t.n);
+	buf[t.n] = 0;
+	return 0;
 }
 
 void wire_put_header(uint8_t to[WIRE_HEADER_BYTES], uint32_t type, uint32_t arg, size_t n)

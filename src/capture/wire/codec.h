@@ -9,6 +9,9 @@
 
 /* Text for a wire_text from a C string, cut at WIRE_TEXT_MAX. */
 struct wire_text wire_text(const char *s);
+/* Names of systems and events become words of a file: -EBADMSG unless it is short enough for buf and
+ * holds nothing but what the kernel uses. */
+must_check int wire_name(struct wire_text t, char *buf, size_t size);
 /* Copies into buf, unprintable bytes escaped; always terminated. */
 char *wire_text_print(struct wire_text t, char *buf, size_t n);
 
