@@ -129,7 +129,7 @@ static void json_lost(struct strbuf *b, const struct check_found *f)
 	for (size_t i = 0; i < f->in->machines.n; i++) {
 		const struct input_machine *m = &f->in->machines.v[i];
 		const struct timeline_totals *t = &f->totals[i];
-		const char *name = m->name ?: "?";
+		const char *name = input_machine_title(m);
 
 		strbuf_puts(b, i ? ",{\"machine\":" : "{\"machine\":");
 		strbuf_json(b, name, strlen(name));

@@ -70,14 +70,6 @@ static void print_epochs(const struct input *in, const struct proof_vcpu *v)
 	}
 }
 
-/* What QEMU lost is not the host's loss. */
-static const char *lost_name(const struct input_machine *m)
-{
-	bool is_qemu = m->source && source_facts(m->source)->quantum_ns;
-
-	return is_qemu ? source_facts(m->source)->path : m->name ?: "?";
-}
-
 static void print_lost(const struct check_found *f)
 {
 	for (size_t i = 0, n = 0; i < f->in->machines.n; i++) {
@@ -90,7 +82,8 @@ static void print_lost(const struct check_found *f)
 			continue;
 		if (!n++)
 			puts("\nLost:");
-		printf("  %s: ", text_escape(name, sizeof(name), lost_name(&f->in->machines.v[i])));
+		printf("  %s: ",
+		       text_escape(name, sizeof(name), input_machine_title(&f->in->machines.v[i])));
 		if (counted)
 			printf("%" PRIu64 " events in %" PRIu64 " gap%s%s", t->lost, counted,
 			       counted == 1 ? "" : "s", t->gaps_uncounted ? "; " : "");

@@ -134,7 +134,7 @@ static void print_totals(const struct timeline *t, bool is_all)
 
 	for (size_t i = 0; i < in->machines.n; i++) {
 		const struct timeline_totals *n = timeline_totals(t, (unsigned)i);
-		const char *name = in->machines.v[i].name;
+		const char *name = input_machine_title(&in->machines.v[i]);
 
 		if (n->gaps_uncounted && n->gaps_uncounted == n->gaps)
 			log_warn("\"%s\": events are lost in %llu gaps, nothing tells how many",

@@ -12,9 +12,7 @@ struct clock_view {
 	enum clock_mode mode;
 	struct tick_conv conv;
 	uint64_t first_ticks;
-	struct fit_pair *pairs;
-	size_t n_pairs;
-	struct fit_freq freq;
+	struct fit_lookup *clock;
 };
 
 static const char *const names[] = {"start", "ticks", "ns", "realtime", "boottime"};
@@ -30,22 +28,41 @@ int clock_mode_parse(const char *text, enum clock_mode *ret)
 			 text);
 }
 
+/* The frequency is CLOCK_BOOTTIME's: nobody sets that. */
+static int make_clock(struct clock_view *v, const struct input *in)
+{
+	_cleanup_free_ struct fit_pair *pairs = calloc(in->pairs.n + 1, sizeof(*pairs));
+	_cleanup_free_ struct fit_pair *steady = calloc(in->pairs.n + 1, sizeof(*steady));
+	struct fit_freq f;
+	int r;
+
+	if (!pairs || !steady)
+		return -ENOMEM;
+	for (size_t i = 0; i < in->pairs.n; i++) {
+		const struct session_pair *p = &in->pairs.v[i];
+
+		pairs[i] = steady[i] = (struct fit_pair){p->tsc, p->width_ticks, p->boottime_ns};
+		if (v->mode == CLOCK_REAL)
+			pairs[i].ns = p->realtime_ns;
+	}
+	r = fit_freq(steady, in->pairs.n, &f);
+	return r ? r : fit_lookup_new(pairs, in->pairs.n, &f, &v->clock);
+}
+
 static int take_pairs(struct clock_view *v, const struct input *in)
 {
-	v->pairs = calloc(in->pairs.n + 1, sizeof(*v->pairs));
-	if (!v->pairs)
-		return log_err_r(-ENOMEM, "cannot show times: %m");
-	array_for_each(p, &in->pairs)
-		v->pairs[v->n_pairs++] =
-			(struct fit_pair){p->tsc, p->width_ticks,
-					  v->mode == CLOCK_REAL ? p->realtime_ns : p->boottime_ns};
-	if (!v->n_pairs)
+	int r;
+
+	if (!in->pairs.n)
 		return log_err_r(
 			-ENODATA,
 			"\"%s\" holds no readings of the host's clocks; use --clock start, "
 			"ns or ticks",
 			in->title);
-	if (fit_freq(v->pairs, v->n_pairs, &v->freq))
+	r = make_clock(v, in);
+	if (r == -ENOMEM)
+		return log_err_r(r, "cannot show times: %m");
+	if (r)
 		return log_err_r(-ENODATA,
 				 "the readings of the host's clocks in \"%s\" do not fit a clock; "
 				 "use --clock start, ns or ticks",
@@ -86,7 +103,7 @@ int clock_view_new(const struct timeline *t, enum clock_mode mode, struct clock_
 void clock_view_free(struct clock_view *v)
 {
 	if (v)
-		free(v->pairs);
+		fit_lookup_free(v->clock);
 	free(v);
 }
 
@@ -134,7 +151,7 @@ void clock_view_put(const struct clock_view *v, struct out *o, uint64_t ticks)
 		put_seconds(o, conv_to_ns(&v->conv, ticks), before, width);
 		return;
 	default:
-		f = fit_to_ns(v->pairs, v->n_pairs, &v->freq, ticks);
+		f = fit_lookup_ns(v->clock, ticks);
 		put_seconds(o, f.ns < 0 ? 0 - (uint64_t)f.ns : (uint64_t)f.ns, f.ns < 0, width);
 	}
 }

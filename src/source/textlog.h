@@ -39,8 +39,8 @@ void textlog_spec_free(struct textlog_spec *spec);
 must_check int textlog_open(struct textlog_spec *spec, struct source **ret);
 
 /* For QEMU's traces, before the first cursor: leaves out what has a stamp outside of lo_ns .. hi_ns;
- * returns how many events that were. */
-uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns);
+ * returns how many events that were, and how many are left. */
+uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns, uint64_t *ret_kept);
 /* For QEMU's traces: threads that host knows get the names that it has for them. */
 void textlog_take_comms(struct source *s, const struct source *host);
 

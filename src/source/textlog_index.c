@@ -267,11 +267,12 @@ static bool is_within(const struct textlog *t, const struct textlog_entry *e, ui
 	return e->stamp <= hi_ns && (e->stamp >= lo_ns || (is_mark && mark_end(t, e) >= lo_ns));
 }
 
-uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns)
+uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns, uint64_t *ret_kept)
 {
 	struct textlog *t = (struct textlog *)s;
 	uint64_t events = 0;
 
+	*ret_kept = 0;
 	array_for_each(lane, &t->lanes) {
 		size_t kept = 0;
 
@@ -282,6 +283,7 @@ uint64_t textlog_cut(struct source *s, uint64_t lo_ns, uint64_t hi_ns)
 				events += (e->at & 0xffff) != TEXTLOG_KIND_LOST;
 		}
 		lane->entries.n = kept;
+		*ret_kept += kept;
 	}
 	return events;
 }

@@ -93,6 +93,13 @@ static const struct input_vcpu *vcpu_of_part(const struct input_machine *m, unsi
 	return NULL;
 }
 
+const char *input_machine_title(const struct input_machine *m)
+{
+	bool is_qemu = m->source && source_facts(m->source)->quantum_ns;
+
+	return is_qemu ? source_facts(m->source)->path : m->name ?: "?";
+}
+
 const struct input_vcpu *input_vcpu_of_cpu(const struct input_machine *m, unsigned cpu)
 {
 	if (m->part_of)

@@ -71,6 +71,9 @@ must_check int input_open_with(const char *const *paths, size_t n, const struct 
 			       struct input **ret);
 void input_free(struct input *in);
 
+/* What lost events are counted under: a trace of QEMU's loses its own, not the host's. */
+const char *input_machine_title(const struct input_machine *m);
+
 /* The vCPU behind that guest CPU, or NULL. */
 const struct input_vcpu *input_vcpu_of_cpu(const struct input_machine *m, unsigned cpu);
 

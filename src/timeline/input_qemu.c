@@ -101,12 +101,30 @@ static void cut(const struct input *in, struct input_machine *m)
 	const struct source_facts *f = source_facts(m->source);
 	uint64_t lo = in->begin_ticks ? clock_at(m->clock, in->begin_ticks, false) : 0;
 	uint64_t hi = in->end_ticks ? clock_at(m->clock, in->end_ticks, true) : UINT64_MAX;
-	uint64_t n = textlog_cut(m->source, lo > f->quantum_ns ? lo - f->quantum_ns : 0, hi);
+	uint64_t kept, n;
 
-	if (n)
+	n = textlog_cut(m->source, lo > f->quantum_ns ? lo - f->quantum_ns : 0, hi, &kept);
+	if (n && !kept)
+		log_warn("\"%s\": none of its %" PRIu64
+			 " events is of the time of \"%s\"; time=all "
+			 "shows them",
+			 f->path, n, in->title);
+	else if (n)
 		log_info("\"%s\": %" PRIu64 " events are not of the time of \"%s\" and left "
 			 "out; time=all shows them",
 			 f->path, n, in->title);
+}
+
+/* What was before the TSC's 0, of an earlier boot of the host, has no tick at all. */
+static void cut_unplaceable(struct input_machine *m)
+{
+	uint64_t kept, n;
+
+	n = textlog_cut(m->source, clock_at(m->clock, 0, false), INT64_MAX, &kept);
+	if (n)
+		log_warn("\"%s\": %" PRIu64 " events are left out: the host's TSC had not begun to "
+			 "count",
+			 source_facts(m->source)->path, n);
 }
 
 static int place(struct input *in, struct input_machine *m, bool all_times)
@@ -116,6 +134,8 @@ static int place(struct input *in, struct input_machine *m, bool all_times)
 
 	if (!r && !all_times)
 		cut(in, m);
+	else if (!r)
+		cut_unplaceable(m);
 	if (r != -ENODATA)
 		return r;
 	input_set_unaligned(m,

@@ -53,6 +53,7 @@ static void read_trace(const uint8_t *data, size_t n, const uint8_t *events, siz
 	_cleanup_textlog_spec_ struct textlog_spec spec = {0};
 	_cleanup_source_ struct source *s = NULL;
 	_cleanup_fd_ int fd = memory_file(data, n), list = memory_file(events, events_n);
+	uint64_t kept;
 	char arg[200];
 
 	snprintf(arg, sizeof(arg), "/proc/self/fd/%d,kind=qemu,events=/proc/self/fd/%d", fd, list);
@@ -60,7 +61,7 @@ static void read_trace(const uint8_t *data, size_t n, const uint8_t *events, siz
 	if (textlog_open(&spec, &s))
 		return;
 	read_items(s);
-	textlog_cut(s, 1000, 1000000);
+	textlog_cut(s, 1000, 1000000, &kept);
 	read_items(s);
 }
 
