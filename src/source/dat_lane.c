@@ -22,7 +22,8 @@ struct dat_cursor {
 		size_t size;
 	} buf[2];
 	unsigned turn;
-	const uint8_t *pages;		/* what is left of the chunk */
+	bool turned;	      /* in this read: a chunk of which nothing came is overwritten */
+	const uint8_t *pages; /* what is left of the chunk */
 	size_t pages_bytes, page_bytes; /* page_bytes: of the page at hand, that are there */
 	uint64_t broken_told;
 	bool is_open, ended;
@@ -121,7 +122,9 @@ static void tell_broken(struct dat_cursor *c, uint64_t offset, const char *what)
 
 static uint8_t *chunk_buffer(struct dat_cursor *c, size_t n)
 {
-	c->turn ^= 1;
+	if (!c->turned)
+		c->turn ^= 1;
+	c->turned = true;
 	if (c->buf[c->turn].size < n) {
 		free(c->buf[c->turn].p);
 		c->buf[c->turn].p = malloc(n);
@@ -243,7 +246,10 @@ static unsigned read_items(struct dat_cursor *c, struct source_item *items, unsi
 int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, unsigned max)
 {
 	struct dat_cursor *c = (struct dat_cursor *)cursor;
-	unsigned n = read_items(c, items, max);
+	unsigned n;
+
+	c->turned = false;
+	n = read_items(c, items, max);
 
 	/* of a file that was cut meanwhile nothing is given out that may be zeros */
 	return dat_map_check(c->lane->map, c->ended) ? -EIO : (int)n;
