@@ -25,16 +25,11 @@ guest_run vm '(while :; do ls /proc >/dev/null; done) & (while :; do ls /sys /bi
 record=$!
 ok 'the agent is recorded' wait_for 60 test -e s.onetsc/guest-vm.dat.head
 more 'at first'
-before=$(vm_offsets vm)
 
 tsc_step vm 0 260000000
 more 'the guest has moved CPU 0'
 tsc_step vm 1 2600000000
 more 'the guest has moved CPU 1'
-between=$(vm_offsets vm)
-isnt "$between" "$before" 'both offsets have changed'
-diag "$before"
-diag "$between"
 
 "$ONETSC" zero --vm vm --now --force-live >"$LAB_OUT/zero.txt" 2>&1
 is $? 0 'zero --now --force-live'
@@ -59,6 +54,8 @@ diag "$check"
 "$ONETSC" check --json s.onetsc >check.json 2>/dev/null
 ok 'of many events' test "$(jq '[.vcpus[].inside] | add' check.json)" -ge 20000
 is "$(jq -c '[.vcpus[] | select(.inside == 0)]' check.json)" '[]' 'of every vCPU'
+# The guest's own write and zero's.
+is "$(jq -c '[.vcpus[0:2][] | .epochs | length >= 3]' check.json)" '[true,true]' 'over at least two changes of each vCPU'
 
 "$ONETSC" check --json --ignore-epochs s.onetsc >ignored.json 2>/dev/null
 is $? 1 'with the changes ignored check fails'
