@@ -15,7 +15,7 @@ static int find_vm(const struct input *in, const char *name, const struct input_
 
 	*ret = NULL;
 	array_for_each(m, &in->machines) {
-		if (!m->is_guest || m->is_text || (name && strcmp(m->name, name)))
+		if (!m->is_guest || m->is_text || m->part_of || (name && strcmp(m->name, name)))
 			continue;
 		*ret = m;
 		n++;
