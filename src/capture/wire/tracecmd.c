@@ -127,7 +127,8 @@ static void add_pattern(struct strbuf *out, const char *pattern, size_t *count)
 void tracecmd_arguments(const char *const *patterns, size_t n, uint64_t buffer_bytes,
 			struct strbuf *out, size_t *ret_n)
 {
-	static const char *const fixed[] = {"-C", "x86-tsc", "--file-version", "6", "-q", "-i", "-b"};
+	static const char *const fixed[] = {"-C", "x86-tsc", "--file-version", "6", "-q",
+					    "-i", "-b"};
 	char kb[24];
 
 	*ret_n = 0;
