@@ -45,7 +45,7 @@ struct source_shift { /* TIME_SHIFT option of one CPU: this machine's ticks + of
 /* What the file says about its machine and itself. Everything is owned by the source. */
 struct source_facts {
 	const char *path;
-	const char *uname, *clock; /* "" unknown; clock is "x86-tsc" also when stored as tsc2nsec */
+	const char *uname, *clock;	  /* "" unknown; "x86-tsc" also when stored as tsc2nsec */
 	uint64_t trace_id, host_trace_id; /* 0 unknown */
 	uint32_t mult, shift;		  /* TSC2NSEC; mult 0: not in the file */
 	uint32_t quantum_ns; /* not 0: stamps are ns of clock, rounded down to multiples of it */
@@ -55,16 +55,16 @@ struct source_facts {
 	size_t n_kinds;
 	const struct source_guest *guests;
 	size_t n_guests;
-	const struct source_shift *shifts; /* per CPU */
-	size_t n_shifts;
+	const struct source_shift *shifts;
+	size_t n_shifts;       /* CPUs */
 	bool shifts_estimated; /* by messages to and fro (PTP), not read from KVM */
 	bool truncated; /* the file ends before its time: what is there is given, once said */
 	uint64_t bytes_missing; /* of its events, as far as it is known */
 	bool unfinished;	/* read from the parts of a recording that did not end */
 };
 
-/* Opens a file of any known format; *.head opens the parts of an unfinished recording. One message
- * naming file and byte offset on failure; a truncated file opens with a warning. */
+/* Opens a file of any known format; *.head: the parts of an unfinished recording. One message naming
+ * file and byte offset on failure; a truncated file opens with a warning. */
 must_check int source_open(const char *path, struct source **ret);
 void source_free(struct source *s);
 const struct source_facts *source_facts(const struct source *s);
@@ -83,8 +83,8 @@ enum {
 			     the page stamps are too high by one constant */
 	ITEM_CLAMP_FIRST = 4, /* with it: by another constant from here on */
 	ITEM_LOST = 2,	      /* no record: events are missing before the next item */
-	ITEM_INTERRUPTED = 8, /* its stamp was not kept: raw_ticks is that of the record behind it,
-				 which came while room was being taken for this one */
+	ITEM_INTERRUPTED =
+		8, /* its stamp was not kept: raw_ticks is that of the record behind it */
 };
 
 struct source_item {
@@ -95,8 +95,7 @@ struct source_item {
 	};
 	union {
 		const struct source_kind *kind;
-		uint64_t end_raw_ticks; /* ITEM_LOST: stamp of the first event after the gap;
-					   UINT64_MAX: none follows */
+		uint64_t end_raw_ticks; /* ITEM_LOST: of the event after; UINT64_MAX: none */
 	};
 	uint32_t size;
 	uint32_t flags;
@@ -106,8 +105,7 @@ struct source_item {
 must_check int source_cursor_new(struct source *s, size_t lane, const bool *wanted,
 				 struct source_cursor **ret);
 void source_cursor_free(struct source_cursor *c);
-/* Next items, at most max; 0 at the end, or -errno after a message. The bytes at data stay valid
- * until the next but one call on this cursor. */
+/* At most max; 0 at the end, -errno after a message. data stays valid until the next but one call. */
 must_check int source_cursor_read(struct source_cursor *c, struct source_item *items, unsigned max);
 
 #define _cleanup_source_	_cleanup_(source_cleanup)

@@ -28,20 +28,20 @@ struct input_machine {
 	bool is_guest, is_text;
 	struct source *source; /* NULL: nothing recorded */
 	/* guests */
-	pid_t pid;		    /* the VMM; 0 unknown */
-	struct session_tids tids;   /* its threads: whose offset writes are this VM's */
-	struct input_vcpus vcpus;   /* sorted by id */
-	uint64_t lost;		    /* events that the recorder counted as lost */
-	bool aligned;		    /* ticks of this machine can be told in host ticks */
-	bool estimated;		    /* only by an estimate of unknown error (PTP) */
-	bool conflict;		    /* what is known of its offsets contradicts itself; was said */
-	char *why_unaligned;	    /* one sentence */
-	struct fit_lookup *clock;   /* stamps are ns of a host clock (facts' quantum_ns), and so
+	pid_t pid;		  /* the VMM; 0 unknown */
+	struct session_tids tids; /* its threads: whose offset writes are this VM's */
+	struct input_vcpus vcpus; /* sorted by id */
+	uint64_t lost;		  /* events that the recorder counted as lost */
+	bool aligned;		  /* ticks of this machine can be told in host ticks */
+	bool estimated;		  /* only by an estimate of unknown error (PTP) */
+	bool conflict;		  /* what is known of its offsets contradicts itself; was said */
+	char *why_unaligned;	  /* one sentence */
+	struct fit_lookup *clock; /* stamps are ns of a host clock (facts' quantum_ns), and so
 				   * become ticks; NULL: stamps are ticks */
-	struct input_machine *same; /* text of a guest, or a later part of its recording: the machine
-				     * it tells of, whose vCPUs (when vcpus has none for a CPU) are
-				     * its own; NULL: none */
-	size_t part_of;		    /* a later part: index of that machine; 0: it is none */
+	/* Text of a guest, or a later part of its recording: the machine it tells of, whose vCPUs
+	 * (when vcpus has none for a CPU) are its own; NULL: none. */
+	struct input_machine *same;
+	size_t part_of;		       /* a later part: index of that machine; 0: it is none */
 	struct session_places places;  /* of a later part: its CPU numbers */
 	uint64_t from_ticks, to_ticks; /* between which it was recorded; 0 unknown */
 };
