@@ -140,12 +140,14 @@ static int update_file(struct session_machine *m, const struct datfile *f)
 /* A guest's own CPU number of the vCPU with that id, which is the i-th; -1 unknown. */
 static int guest_cpu(const struct guest_part *p, const struct cpu_apics *ids, unsigned id, size_t i)
 {
+	int cpu = -1;
+
 	if (p->in_order)
-		return i < p->file.cpus ? (int)i : -1;
+		return i < p->file.cpus ? (int)i : cpu;
 	array_for_each(a, ids)
-		if (a->apic_id == id)
-			return (int)a->cpu;
-	return -1;
+		if (a->apic_id == id && cpu < 0)
+			cpu = (int)a->cpu;
+	return cpu;
 }
 
 static int update_first(struct session_machine *m, const struct guest_part *p,
