@@ -59,7 +59,9 @@ is "$(jq -c '[.vcpus[0:2][] | .epochs | length >= 3]' check.json)" '[true,true]'
 
 "$ONETSC" check --json --ignore-epochs s.onetsc >ignored.json 2>/dev/null
 is $? 1 'with the changes ignored check fails'
-ok 'and finds many violations' test "$(jq '[.vcpus[].violations] | add' ignored.json)" -ge 5000
+# How many depends on how long the guest stood at each offset: those of the last one are seconds away,
+# where nothing was recorded that could disprove them.
+ok 'and finds violations' test "$(jq '[.vcpus[].violations] | add' ignored.json)" -ge 20
 diag "violations with --ignore-epochs: $(jq -c '[.vcpus[].violations]' ignored.json)"
 
 # What was read at the end is compared with what the recorded changes lead to.
