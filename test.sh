@@ -11,6 +11,7 @@ tools/setup test || exit 1
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
 
+again=() # lab cases that ran twice
 say() { printf '\n== %s\n' "$*"; }
 
 # configure DIR OPTIONS…: once; meson rebuilds by itself afterwards
@@ -35,16 +36,17 @@ run_meson() {
   tools/test-count "$dir/meson-logs/testlog.json" >>"$results"
 }
 
-# An emulated host very rarely dies of a page fault of its own (tests/lab/README.md, Traps): what it said is
-# shown, and the case runs once more. A case that fails, or comes to no end, has failed.
+# QEMU's emulation of SVM is not free of races (tests/lab/README.md, Traps): about one case in a hundred
+# dies or hangs of it. A case that failed is shown, runs once more, and is named at the end.
 run_lab() {
-  local dir=$1 suite=$2 log=$1/meson-logs/testlog.json died
+  local dir=$1 suite=$2 log=$1/meson-logs/testlog.json failed
   meson test -C "$dir" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2
   cp "$log" "$results.lab"
-  mapfile -t died < <(tools/test-count --died "$log")
-  if [ ${#died[@]} -gt 0 ]; then
-    say "the emulated host died in: ${died[*]}; once more"
-    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 2 "${died[@]}"
+  mapfile -t failed < <(tools/test-count --failed "$log")
+  if [ ${#failed[@]} -gt 0 ]; then
+    say "failed: ${failed[*]}; once more"
+    again+=("${failed[@]}")
+    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 2 "${failed[@]}"
   fi
   tools/test-count "$results.lab" "$log" >>"$results"
   rm -f "$results.lab"
@@ -86,6 +88,7 @@ for s in "${suites[@]}"; do
   esac
 done
 
+[ ${#again[@]} -eq 0 ] || printf '\nrun a second time, which is what counts: %s\n' "${again[*]}"
 awk '{ p += $1; f += $2; s += $3 } END {
   printf "\n%d passed, %d failed, %d skipped\n", p, f, s
   exit f > 0 || p == 0 }' "$results"

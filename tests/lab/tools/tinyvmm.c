@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -62,6 +63,7 @@ static unsigned n_vcpus;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned busy;
+static uint64_t written_ms; /* when a TSC was written last */
 
 static void die(const char *what)
 {
@@ -79,6 +81,22 @@ static uint64_t now(void)
 	return t;
 }
 
+static uint64_t clock_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* Within a second of the last write KVM takes a small value for a repetition of that write, and goes on
+ * with the TSC as it is (kvm_synchronize_tsc()): that would be no reset. */
+static void await_new_generation(void)
+{
+	while (clock_ms() - written_ms < 1200)
+		usleep(10000);
+}
+
 static void write_tsc(struct vcpu *v, uint64_t value)
 {
 	struct {
@@ -88,6 +106,7 @@ static void write_tsc(struct vcpu *v, uint64_t value)
 
 	if (ioctl(v->fd, KVM_SET_MSRS, &m) != 1)
 		die("KVM_SET_MSRS");
+	written_ms = clock_ms();
 }
 
 /* Real mode, everything at 0. */
@@ -249,6 +268,7 @@ static void command(const char *word, bool has_value, uint64_t value)
 	if (!strcmp(word, "run")) {
 		run_round(0, n_vcpus, value);
 	} else if (!strcmp(word, "reset")) {
+		await_new_generation();
 		write_all(1);
 	} else if (!strcmp(word, "tsc")) {
 		write_all(value);
@@ -259,9 +279,9 @@ static void command(const char *word, bool has_value, uint64_t value)
 	} else if (!strcmp(word, "plug")) {
 		struct vcpu *v = add_vcpu();
 
-		/* Later than a second, else KVM takes any small value for the creation's 0. */
 		if (has_value) {
-			usleep(1200000);
+			written_ms = clock_ms(); /* its creation was a write too */
+			await_new_generation();
 			write_tsc(v, value);
 		}
 	} else if (!strcmp(word, "khz")) {
