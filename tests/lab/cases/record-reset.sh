@@ -60,5 +60,7 @@ for f in guest-vm guest-vm+2 guest-vm+3; do
 	sum=$((${sum:-0} + n))
 done
 is "$all" "$sum" 'and the merge has all of them'
-not_ok 'with the changes ignored check fails' "$ONETSC" check --ignore-epochs s.onetsc
+# Ignored, the changes put what came after them seconds away: into wrong windows, or where none is.
+inside() { "$ONETSC" check --json "$@" s.onetsc 2>/dev/null | jq '[.vcpus[].inside] | add'; }
+ok 'with the changes ignored thousands of events are out of place' test "$(inside --ignore-epochs)" -lt $(($(inside) - 2000))
 done_testing
