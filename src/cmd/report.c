@@ -14,10 +14,12 @@
 #include "base/options.h"
 #include "base/text.h"
 #include "cmd/input.h"
+#include "cmd/window.h"
 #include "sink/sink.h"
 
 struct report_config {
-	const char *machine, *from, *to, *task, *clock;
+	const char *machine, *task, *clock;
+	struct window window;
 	struct opt_strv events;
 	uint64_t vcpu, cpu, pid, head;
 	bool json, raw, colour;
@@ -34,9 +36,7 @@ static const struct opt report_opts[] = {
 	 "only these events, \"NAME\" or \"SYSTEM:NAME\"; repeatable"},
 	{'p', "pid", OPT_U64, AT(pid), "PID", "only this thread"},
 	{'t', "task", OPT_STR, AT(task), "GLOB", "only threads with this name"},
-	{0, "from", OPT_STR, AT(from), "TIME",
-	 "from here: \"1.5s\", \"20ms\" after the start, or ticks as \"123t\""},
-	{0, "to", OPT_STR, AT(to), "TIME", "up to here"},
+	WINDOW_OPTS(AT(window)),
 	{0, "clock", OPT_STR, AT(clock), "CLOCK", "start (default), ticks, ns, realtime, boottime"},
 	{'n', "head", OPT_U64, AT(head), "N", "stop after N events"},
 	INPUT_OPT_TEXT(AT(given)),
@@ -62,53 +62,6 @@ static const struct opt_spec report_spec = {
 		   "  onetsc report --from 1.2s --to 1.25s host.dat guest.dat",
 	.opts = report_opts,
 };
-
-/* "123t" are host ticks, else a time since the first event. */
-static int parse_time(const struct timeline *t, const char *name, const char *text, bool is_end,
-		      uint64_t *ret)
-{
-	const struct input *in = timeline_input(t);
-	size_t n = strlen(text);
-	struct tsc_range range;
-	uint64_t ns;
-
-	if (n && text[n - 1] == 't') {
-		_cleanup_free_ char *digits = strndup(text, n - 1);
-
-		if (digits && !text_to_u64(digits, ret))
-			return 0;
-	} else if (!text_to_ns(text, &ns)) {
-		if (!in->conv.mult)
-			return log_err_r(-ENODATA,
-					 "\"%s\" does not tell the frequency of its clock; give "
-					 "--%s in ticks, \"123t\"",
-					 in->title, name);
-		range = conv_from_ns(&in->conv, ns);
-		*ret = timeline_first_ticks(t) + (is_end ? range.hi : range.lo);
-		return 0;
-	}
-	return log_err_r(-EINVAL,
-			 "\"%s\" is not a valid --%s; it takes \"1.5s\", \"20ms\" or ticks as "
-			 "\"123t\"",
-			 text, name);
-}
-
-/* The times need the first event's tick, which a timeline without filter knows. */
-static int set_times(const struct report_config *c, const struct input *in,
-		     struct timeline_filter *f)
-{
-	_cleanup_timeline_ struct timeline *t = NULL;
-	int r;
-
-	if (!c->from && !c->to)
-		return 0;
-	r = timeline_new(in, NULL, &t);
-	if (!r && c->from)
-		r = parse_time(t, "from", c->from, false, &f->from_ticks);
-	if (!r && c->to)
-		r = parse_time(t, "to", c->to, true, &f->to_ticks);
-	return r;
-}
 
 static struct timeline_filter filter_of(const struct report_config *c)
 {
@@ -203,7 +156,7 @@ static int run_report(const struct report_config *c, const struct input *in)
 	if (!out)
 		return log_err_r(-ENOMEM, "cannot print: %m");
 	out->fd = STDOUT_FILENO;
-	r = set_times(c, in, &f);
+	r = window_filter(&c->window, in, &f);
 	if (!r)
 		r = timeline_new(in, &f, &t);
 	if (r)
@@ -214,7 +167,7 @@ static int run_report(const struct report_config *c, const struct input *in)
 	if (out->err)
 		return log_err_r(out->err, "cannot write the report: %m");
 	if (!r)
-		print_totals(t, !f.machine && !f.has_cpu && !f.has_vcpu && !f.from_ticks &&
+		print_totals(t, !f.machine && !f.vm && !f.has_cpu && !f.has_vcpu && !f.from_ticks &&
 					!f.to_ticks && !f.max_events);
 	return r;
 }

@@ -100,6 +100,8 @@ bool filter_lane(const struct filter *f, const struct input *in, const struct ti
 
 	if (f->ask.machine && fnmatch(f->ask.machine, m->name, 0))
 		return false;
+	if (f->ask.vm && m->is_guest && fnmatch(f->ask.vm, m->name, 0))
+		return false;
 	if (f->ask.has_cpu && f->ask.cpu != l->cpu)
 		return false;
 	if (!f->ask.has_vcpu)

@@ -19,7 +19,8 @@ struct timeline_lane {
 
 /* All members AND-ed; a zeroed one selects everything. Texts and arrays stay the caller's. */
 struct timeline_filter {
-	const char *machine;	   /* glob */
+	const char *machine; /* glob */
+	const char *vm;	     /* glob: leaves out the guests with other names; the host stays */
 	const char *const *events; /* globs: "kvm:*", "sched_switch"; any may match */
 	size_t n_events;
 	const char *task; /* glob on the task name */
