@@ -35,7 +35,9 @@ is "$(jq -c '[.machines[1].vcpus[].guest_cpu]' s.onetsc/session.json)" '[0,1]' '
 check=$("$ONETSC" check s.onetsc 2>&1)
 is $? 0 'check proves the order'
 diag "$check"
-like "$check" ' 0 not judged' 'every event was judged'
+# The ring buffer does not keep the stamp of an event that another one interrupts: rare, but it happens.
+is "$("$ONETSC" check --json s.onetsc | jq '[.unjudged | del(.doubtful) | .[]] + [.unjudged.doubtful > 5] | map(select(. != 0 and . != false))' -c)" '[]' \
+  'every event was judged, but those whose stamp was not kept'
 
 # The VM ends, and another one of that name starts, in one recording.
 "$ONETSC" record -v -o t.onetsc 2>"$LAB_OUT/record2.err" &
