@@ -38,6 +38,7 @@ int elf_open(const void *at, size_t n, struct elf_image *ret)
 	if ((h.e_shoff && h.e_shentsize != sizeof(Elf64_Shdr)) ||
 	    (h.e_phnum && h.e_phentsize != sizeof(Elf64_Phdr)))
 		return -EBADMSG;
+	e.entry = h.e_entry;
 	e.segments_at = h.e_phoff;
 	e.segments = h.e_phnum;
 	e.sections_at = h.e_shoff;
@@ -110,7 +111,8 @@ static void search_table(const struct elf_image *e, const Elf64_Shdr *table, str
 {
 	Elf64_Shdr strings;
 
-	if (table->sh_entsize != sizeof(Elf64_Sym) || !fits(e, table->sh_offset, table->sh_size, 1) ||
+	if (table->sh_entsize != sizeof(Elf64_Sym) ||
+	    !fits(e, table->sh_offset, table->sh_size, 1) ||
 	    !section_get(e, table->sh_link, &strings))
 		return;
 	for (uint64_t i = 0; i < table->sh_size / sizeof(Elf64_Sym); i++) {
@@ -133,7 +135,8 @@ static int search_symbol(const struct elf_image *e, const char *name, unsigned c
 	for (size_t i = 0; i < e->sections; i++) {
 		Elf64_Shdr h;
 
-		if (!section_get(e, i, &h) || (h.sh_type != SHT_DYNSYM && h.sh_type != SHT_SYMTAB) ||
+		if (!section_get(e, i, &h) ||
+		    (h.sh_type != SHT_DYNSYM && h.sh_type != SHT_SYMTAB) ||
 		    done[h.sh_type == SHT_DYNSYM])
 			continue;
 		done[h.sh_type == SHT_DYNSYM] = true;

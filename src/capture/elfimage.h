@@ -12,6 +12,7 @@
 struct elf_image {
 	const uint8_t *at;
 	size_t n;
+	uint64_t entry; /* address */
 	uint64_t sections_at, segments_at;
 	size_t sections, segments;
 };

@@ -137,18 +137,25 @@ size_t events_wanted(const struct events *e)
 	return n;
 }
 
-static int enable(const struct event *ev, const struct instance *i)
+int event_filter(const struct event *ev, const char *filter, const struct instance *i)
 {
 	char path[600];
-	int r = 0;
+	int r;
 
-	if (ev->filter) {
-		snprintf(path, sizeof(path), "events/%s/%s/filter", ev->system, ev->name);
-		r = file_write_str(i->dirfd, path, ev->filter);
-		if (r)
-			return log_err_r(r, "the kernel refuses the filter \"%s\" of %s:%s: %m",
-					 ev->filter, ev->system, ev->name);
-	}
+	snprintf(path, sizeof(path), "events/%s/%s/filter", ev->system, ev->name);
+	r = file_write_str(i->dirfd, path, filter);
+	return r ? log_err_r(r, "the kernel refuses the filter \"%s\" of %s:%s: %m", filter,
+			     ev->system, ev->name)
+		 : 0;
+}
+
+static int enable(const struct event *ev, const struct instance *i)
+{
+	int r = ev->filter ? event_filter(ev, ev->filter, i) : 0;
+	char path[600];
+
+	if (r)
+		return r;
 	snprintf(path, sizeof(path), "events/%s/%s/enable", ev->system, ev->name);
 	r = file_write_str(i->dirfd, path, "1");
 	return r ? log_err_r(r, "cannot enable %s:%s in \"%s\": %m", ev->system, ev->name, i->path)

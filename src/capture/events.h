@@ -28,6 +28,8 @@ size_t events_wanted(const struct events *e);
 
 /* Sets filters and enables the wanted events in the instance. One message on failure. */
 must_check int events_enable(const struct events *e, const struct instance *i);
+/* Sets the filter of an event in the instance; "0" takes it away. One message on failure. */
+must_check int event_filter(const struct event *ev, const char *filter, const struct instance *i);
 
 void events_free(struct events *e);
 #define _cleanup_events_ _cleanup_(events_free)

@@ -214,6 +214,25 @@ int hostrec_start(struct hostrec *h, enum hostrec_lane lane)
 	return h->threaded ? 0 : start_thread(h);
 }
 
+int hostrec_add(struct hostrec *h, const char *tracefs, const struct events *e,
+		const struct datfile_links *links)
+{
+	struct lane *l = &h->lanes[HOSTREC_MAIN];
+	int r;
+
+	pthread_mutex_lock(&h->lock);
+	r = meta_gather_events(tracefs, e, meta_store, &l->file.meta);
+	if (!r)
+		r = datfile_update(&l->file, links);
+	pthread_mutex_unlock(&h->lock);
+	return r ? r : events_enable(e, l->instance);
+}
+
+int hostrec_filter(struct hostrec *h, const struct event *ev, const char *filter)
+{
+	return event_filter(ev, filter, h->lanes[HOSTREC_MAIN].instance);
+}
+
 int hostrec_failed_fd(const struct hostrec *h)
 {
 	return h->failed_fd;

@@ -29,6 +29,12 @@ struct hostrec_spec {
 must_check int hostrec_open(const struct hostrec_spec *spec, struct hostrec **ret);
 /* Switches the offsets instance on, or the main one. The first call starts the reader thread. */
 must_check int hostrec_start(struct hostrec *h, enum hostrec_lane lane);
+/* More events for the main instance while it records: their formats go into the file first. One message
+ * on failure. */
+must_check int hostrec_add(struct hostrec *h, const char *tracefs, const struct events *e,
+			   const struct datfile_links *links);
+/* Sets the filter of one of its events. One message on failure. */
+must_check int hostrec_filter(struct hostrec *h, const struct event *ev, const char *filter);
 /* A descriptor that becomes readable when reading failed and the recording must end. */
 int hostrec_failed_fd(const struct hostrec *h);
 /* Main instance off, then the other; all pages fetched; both instances removed. The first error of

@@ -62,8 +62,8 @@ static int gather_ftrace(const char *tracefs, meta_emit_fn *emit, void *ctx)
 	return r;
 }
 
-static int gather_events(const char *tracefs, const struct events *list, meta_emit_fn *emit,
-			 void *ctx)
+int meta_gather_events(const char *tracefs, const struct events *list, meta_emit_fn *emit,
+		       void *ctx)
 {
 	char file[600];
 	int r = 0;
@@ -101,7 +101,7 @@ int meta_gather(const char *tracefs, const struct instance *i, const struct even
 	if (!r)
 		r = gather_ftrace(tracefs, emit, ctx);
 	if (!r)
-		r = gather_events(tracefs, e, emit, ctx);
+		r = meta_gather_events(tracefs, e, emit, ctx);
 	if (!r)
 		r = emit_file(tracefs, "printk_formats", META_PRINTK, NULL, NULL, emit, ctx);
 	if (!r)

@@ -32,6 +32,9 @@ typedef int meta_emit_fn(void *ctx, enum wire_meta_kind kind, const char *system
  * own records, printk formats, clock, uname. One message on failure. */
 must_check int meta_gather(const char *tracefs, const struct instance *i, const struct events *e,
 			   meta_emit_fn *emit, void *ctx);
+/* The formats of the wanted events alone. One message on failure. */
+must_check int meta_gather_events(const char *tracefs, const struct events *list,
+				  meta_emit_fn *emit, void *ctx);
 /* The names of all threads that live now or that the kernel remembers; may be called again later, as
  * one piece more. 0, -ENOMEM or what emit returned. */
 must_check int meta_gather_names(const char *tracefs, meta_emit_fn *emit, void *ctx);

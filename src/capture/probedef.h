@@ -11,8 +11,8 @@
 #define PROBE_NAME_MAX 56 /* the kernel's limit is 63; a number may have to follow */
 
 struct probe {
-	char *name;	 /* of the event: letters, digits, _ */
-	uint64_t offset; /* in the file */
+	char *name;	    /* of the event: letters, digits, _ */
+	uint64_t offset;    /* in the file */
 	uint64_t semaphore; /* offset of a u16 counter that the program looks at, 0 none */
 	bool is_return;
 	char *args; /* "name=%di:x64 …", NULL none */

@@ -202,7 +202,9 @@ static int prepare(struct record *r)
 		return e;
 	privs_drop();
 	r->buffer_bytes = choose_buffer(r->cfg);
-	e = record_session_begin(r);
+	e = record_probes_begin(r);
+	if (!e)
+		e = record_session_begin(r);
 	return e ? e : make_dir(r);
 }
 
@@ -244,6 +246,7 @@ static int begin(struct record *r)
 		e = hostrec_start(r->host, HOSTREC_MAIN);
 	if (e)
 		return e;
+	r->host_on = true;
 	r->session.begin_tsc = clockpair_rdtsc();
 	r->begin_ms = record_now_ms();
 	e = record_vms_tick(r);
@@ -377,6 +380,7 @@ static int end(struct record *r)
 	first = guests_error(r);
 	record_vms_end(r);
 	r->session.end_tsc = clockpair_rdtsc();
+	r->host_on = false;
 	e = hostrec_stop(r->host);
 	first = first ? first : e;
 	e = record_session_pair(r, true);
@@ -387,8 +391,10 @@ static int end(struct record *r)
 	return first ? first : e;
 }
 
-static void record_free(struct record *r)
+static int record_free(struct record *r)
 {
+	int err;
+
 	record_child_release(&r->child);
 	array_for_each(g, &r->guests) {
 		guest_free(g->link);
@@ -398,9 +404,12 @@ static void record_free(struct record *r)
 	}
 	array_free(&r->guests);
 	hostrec_close(r->host);
+	err = record_probes_end(r);
 	session_free(&r->session);
 	events_free(&r->events);
 	free(r->patterns);
+	array_free(&r->probed);
+	free(r->probe_filter);
 	free(r->vm_listing);
 	free(r->tracefs);
 	free(r->dir);
@@ -410,6 +419,7 @@ static void record_free(struct record *r)
 		close(r->signal_fd);
 	if (r->notify_fd >= 0)
 		close(r->notify_fd);
+	return err;
 }
 
 /* A command that was told to end gets a moment; one that does not is left alone. */
@@ -444,6 +454,6 @@ int record_run(const struct record_config *cfg, int *ret_status)
 	if (r.running && time_is_over(&r))
 		await_child(&r);
 	*ret_status = r.child.status;
-	record_free(&r);
-	return e;
+	err = record_free(&r);
+	return e ? e : err;
 }

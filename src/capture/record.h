@@ -8,6 +8,7 @@
 
 #include "base/journal.h"
 #include "capture/preset.h"
+#include "capture/vmmprobe.h"
 
 struct record_guest { /* --guest NAME[=ADDR][,agent=KIND] */
 	const char *name;
@@ -24,6 +25,9 @@ struct record_config {
 	const struct preset *preset;
 	const char *const *host_events, *const *guest_events; /* in addition to the preset */
 	size_t n_host_events, n_guest_events;
+	enum vmmprobe_level vmm;
+	const char *const *uprobes, *const *usdt; /* --uprobe, --usdt */
+	size_t n_uprobes, n_usdt;
 	const struct record_guest *guests;
 	size_t n_guests;
 	uint64_t buffer_bytes;	    /* per CPU, host and guests; 0: chosen from the memory */

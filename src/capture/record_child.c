@@ -19,13 +19,17 @@ static bool is_program(const char *path)
 	return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
 }
 
-int record_child_check(const char *name)
+int record_child_find(const char *name, char **ret)
 {
 	const char *path = getenv("PATH") ?: "/bin:/usr/bin";
 
-	if (strchr(name, '/') && is_program(name))
-		return 0;
-	for (const char *p = path; !strchr(name, '/') && *p; p += strcspn(p, ":")) {
+	if (strchr(name, '/')) {
+		if (!is_program(name))
+			return -ENOENT;
+		*ret = strdup(name);
+		return *ret ? 0 : -ENOMEM;
+	}
+	for (const char *p = path; *p; p += strcspn(p, ":")) {
 		_cleanup_free_ char *file = NULL;
 
 		p += *p == ':';
@@ -33,11 +37,22 @@ int record_child_check(const char *name)
 			file = NULL;
 			return -ENOMEM;
 		}
-		if (is_program(file))
+		if (is_program(file)) {
+			*ret = TAKE_PTR(file);
 			return 0;
+		}
 	}
-	log_err("cannot run \"%s\": there is no such program", name);
 	return -ENOENT;
+}
+
+int record_child_check(const char *name)
+{
+	_cleanup_free_ char *path = NULL;
+	int r = record_child_find(name, &path);
+
+	if (r == -ENOENT)
+		log_err("cannot run \"%s\": there is no such program", name);
+	return r;
 }
 
 /* The only code between fork and exec. The parent's end of go closes when the parent dies. */

@@ -6,6 +6,7 @@
 #include "capture/hostrec.h"
 #include "capture/record.h"
 #include "capture/record_child.h"
+#include "capture/uprobes.h"
 #include "vm/vm.h"
 
 /* A guest of the session. Its struct session_machine has the same index + 1. */
@@ -19,6 +20,12 @@ struct rec_guest {
 };
 struct rec_guests ARRAY(struct rec_guest);
 
+struct rec_binary { /* of a VMM, that has its probes */
+	dev_t dev;
+	ino_t ino;
+};
+struct rec_binaries ARRAY(struct rec_binary);
+
 struct record {
 	const struct record_config *cfg;
 	char *dir;
@@ -27,6 +34,9 @@ struct record {
 	struct events events;
 	struct session session;
 	struct hostrec *host;
+	struct uprobes *uprobes; /* NULL: none */
+	struct rec_binaries probed;
+	char *probe_filter; /* of the VMMs' probes, NULL none */
 	struct rec_guests guests;
 	const char **patterns; /* of the guests */
 	size_t n_patterns;
@@ -39,6 +49,7 @@ struct record {
 	char *vm_listing;		   /* of debugfs/kvm at the last search */
 	uint64_t search_ms;		   /* next search for VMs */
 	bool running, dirty, vm_seen;	   /* dirty: session.json is older than what is known */
+	bool host_on;			   /* the host's instances run */
 	bool asked_early;		   /* a signal came before the recording proper began */
 	bool cut;			   /* a part of the session could not be finished */
 };
@@ -57,6 +68,21 @@ must_check int record_guests_begin(struct record *r);
 bool record_guests_settled(struct record *r);
 /* Stops all agents and waits for their data. */
 void record_guests_end(struct record *r);
+
+/* Is it one of those asked for? */
+bool record_is_wanted(const struct record *r, const struct vm *vm);
+
+/* record_probes.c: uprobes */
+/* Those asked for and those of the VMMs that run. One message on failure. */
+must_check int record_probes_begin(struct record *r);
+/* A VM was found (NULL: vCPUs were): probes its binary when that is new, restricts the probes. */
+must_check int record_probes_vm(struct record *r, const struct vm *vm);
+/* Deletes them; the host's instances must be gone. */
+int record_probes_end(struct record *r);
+/* A path, a pid or a program's name. One message on failure. */
+must_check int record_open_binary(const char *name, struct binary *ret);
+/* --usdt (record_usdt.c). One message on failure. */
+must_check int record_usdt(struct record *r, const char *text);
 
 /* record_session.c: what is written down */
 must_check int record_session_begin(struct record *r);

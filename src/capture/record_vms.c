@@ -34,8 +34,9 @@ static char *list_debugfs(void)
 	return b.s;
 }
 
-static bool is_wanted(const struct record_config *cfg, const struct vm *vm)
+bool record_is_wanted(const struct record *r, const struct vm *vm)
 {
+	const struct record_config *cfg = r->cfg;
 	char pid[16];
 
 	if (!cfg->n_vms)
@@ -270,6 +271,8 @@ static int adopt(struct record *r, struct vm *vm)
 	if (r->running)
 		log_info("%s: a VM with pid %d has started", g->name, g->vm.pid);
 	e = m->vmm ? note_vcpus(r, g) : -ENOMEM;
+	if (!e)
+		e = record_probes_vm(r, &g->vm);
 	return e ? e : find_link(r, g);
 }
 
@@ -284,7 +287,7 @@ static int search(struct record *r)
 		struct vm *vm = &vms.v[i];
 
 		/* A VMM that has created its VM but no vCPU yet comes again. */
-		if (vm->vcpus.n && is_wanted(r->cfg, vm) && !find_vm(r, vm))
+		if (vm->vcpus.n && record_is_wanted(r, vm) && !find_vm(r, vm))
 			e = adopt(r, vm);
 	}
 	return e;
@@ -321,7 +324,10 @@ static int refresh(struct record *r, struct rec_guest *g)
 		log_info("%s: the VM has ended; the rest is recorded on", g->name);
 		return 0;
 	}
-	return e ? log_err_r(e, "cannot read the state of \"%s\": %m", g->name) : note_vcpus(r, g);
+	if (e)
+		return log_err_r(e, "cannot read the state of \"%s\": %m", g->name);
+	e = note_vcpus(r, g);
+	return e || !r->host_on ? e : record_probes_vm(r, NULL);
 }
 
 int record_vms_tick(struct record *r)

@@ -12,10 +12,9 @@
 #include "base/log.h"
 #include "base/mapped.h"
 
-#define GROUP_PREFIX "onetsc_"
-#define LIST_MAX     (16u << 20)
-#define BINARY_MAX   (4ull << 30)
-#define PAGE	     4096
+#define LIST_MAX   (16u << 20)
+#define BINARY_MAX (4ull << 30)
+#define PAGE	   4096
 
 struct uprobes {
 	char *list;    /* TRACEFS/uprobe_events */
@@ -112,10 +111,10 @@ int uprobes_undo(const char *text)
 {
 	_cleanup_free_ char *list = NULL;
 	const char *group = strrchr(text, ' ');
-	size_t n = strlen(GROUP_PREFIX);
+	size_t n = strlen(UPROBES_GROUP);
 	int r;
 
-	if (!group || strncmp(group + 1, GROUP_PREFIX, n) || !group[1 + n] ||
+	if (!group || strncmp(group + 1, UPROBES_GROUP, n) || !group[1 + n] ||
 	    strspn(group + 1 + n, "0123456789") != strlen(group + 1 + n))
 		return -EINVAL;
 	if (asprintf(&list, "%.*s/uprobe_events", (int)(group - text), text) < 0) {
@@ -155,7 +154,7 @@ int uprobes_open(const char *tracefs, struct journal *journal, struct uprobes **
 	if (!u)
 		return -ENOMEM;
 	u->journal = journal;
-	snprintf(u->group, sizeof(u->group), GROUP_PREFIX "%d", getpid());
+	snprintf(u->group, sizeof(u->group), UPROBES_GROUP "%d", getpid());
 	if (asprintf(&u->list, "%s/uprobe_events", tracefs) < 0)
 		u->list = NULL;
 	if (asprintf(&u->profile, "%s/uprobe_profile", tracefs) < 0)
@@ -175,8 +174,8 @@ static void pre_read(int fd, uint64_t offset)
 	char buf[PAGE];
 
 	for (int i = 0; i < 2; i++)
-		if (pread(fd, buf, sizeof(buf), (off_t)((offset & ~(uint64_t)(PAGE - 1)) + i * PAGE)) <
-		    0)
+		if (pread(fd, buf, sizeof(buf),
+			  (off_t)((offset & ~(uint64_t)(PAGE - 1)) + i * PAGE)) < 0)
 			return;
 }
 

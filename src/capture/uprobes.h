@@ -11,6 +11,8 @@
 
 struct uprobes;
 
+#define UPROBES_GROUP "onetsc_" /* and the pid */
+
 /* A binary whose symbols are read and whose pages are probed: the same file, whatever becomes of its
  * path. */
 struct binary {

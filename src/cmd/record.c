@@ -16,9 +16,9 @@
 #define GUEST_LIMIT_BYTES (64ull << 30)
 
 struct record_options {
-	const char *dir, *preset, *token;
+	const char *dir, *preset, *token, *vmm;
 	uint64_t duration_ns, buffer_bytes, guest_limit_bytes;
-	struct opt_strv vms, events, guest_events, guests;
+	struct opt_strv vms, events, guest_events, guests, uprobes, usdt;
 	bool list_presets;
 };
 
@@ -33,6 +33,12 @@ static const struct opt opts[] = {
 	{'e', "event", OPT_STRV, AT(events), "EVENT",
 	 "one more host event: SYSTEM:NAME, globs, \" if FILTER\""},
 	{0, "guest-event", OPT_STRV, AT(guest_events), "EVENT", "one more event in the guests"},
+	{0, "uprobe", OPT_STRV, AT(uprobes), "BINARY:SYMBOL[%return][ ARGS]",
+	 "calls of a function in any process; BINARY: path, program or pid"},
+	{0, "usdt", OPT_STRV, AT(usdt), "[BINARY:]PROVIDER:NAME",
+	 "a static probe (SystemTap's SDT) of a program; globs; default BINARY: the VMMs'"},
+	{0, "vmm", OPT_STR, AT(vmm), "WHAT",
+	 "probes in the VMMs: calls (default), regions: device regions too, none"},
 	{'g', "guest", OPT_STRV, AT(guests), "NAME[=ADDR][,agent=KIND]",
 	 "a guest's agent: vsock:CID[:PORT], tcp:IP:PORT, unix:PATH; onetsc, trace-cmd"},
 	{0, "token", OPT_STR, AT(token), "TEXT|@FILE", "what the agents were given as --token"},
@@ -114,6 +120,22 @@ static int run(struct record_config *cfg)
 	return status ? status : r ? EXIT_FAILED : EXIT_OK;
 }
 
+static int find_level(const char *name, enum vmmprobe_level *ret)
+{
+	static const char *const names[] = {[VMMPROBE_CALLS] = "calls",
+					    [VMMPROBE_REGIONS] = "regions",
+					    [VMMPROBE_NONE] = "none"};
+
+	for (size_t i = 0; name && i < ARRAY_SIZE(names); i++)
+		if (!strcmp(names[i], name)) {
+			*ret = (enum vmmprobe_level)i;
+			return 0;
+		}
+	if (name)
+		log_err("record: --vmm \"%s\" is not calls, regions or none", name);
+	return name ? -EINVAL : 0;
+}
+
 static int configure(const struct record_options *o, struct record_config *cfg,
 		     struct record_guest *guests)
 {
@@ -124,6 +146,7 @@ static int configure(const struct record_options *o, struct record_config *cfg,
 		log_err("record: \"%s\" is not a preset; see onetsc record --presets", o->preset);
 		return -EINVAL;
 	}
+	r = find_level(o->vmm, &cfg->vmm);
 	for (size_t i = 0; !r && i < o->guests.n; i++)
 		r = split_guest(o->guests.v[i], &guests[i]);
 	return r ? r : token_read(o->token, (char **)&cfg->token);
@@ -156,6 +179,10 @@ static int record_main(int argc, char **argv)
 	cfg.n_host_events = o.events.n;
 	cfg.guest_events = o.guest_events.v;
 	cfg.n_guest_events = o.guest_events.n;
+	cfg.uprobes = o.uprobes.v;
+	cfg.n_uprobes = o.uprobes.n;
+	cfg.usdt = o.usdt.v;
+	cfg.n_usdt = o.usdt.n;
 	cfg.guests = guests;
 	cfg.n_guests = o.guests.n;
 	cfg.buffer_bytes = o.buffer_bytes;

@@ -3,11 +3,13 @@
 
 #include "base/log.h"
 #include "capture/instance.h"
+#include "capture/uprobes.h"
 #include "vm/inject.h"
 #include "vm/offset.h"
 
 const struct journal_handler undo_handlers[] = {
 	{INSTANCE_UNDO, instance_undo},
+	{UPROBES_UNDO, uprobes_undo},
 	{"inject-text", inject_undo_text},
 	{"offset", offset_undo},
 	{NULL, NULL},

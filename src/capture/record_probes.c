@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The uprobes of a recording: those that were asked for, and those of the VMMs. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mapped.h"
+#include "base/text.h"
+#include "capture/elfimage.h"
+#include "capture/record_impl.h"
+#include "vm/kinds.h"
+
+#define FILTER_MAX 4000 /* the kernel takes a page */
+
+static bool is_pid(const char *s)
+{
+	return *s && strspn(s, "0123456789") == strlen(s);
+}
+
+/* A path, a pid, or a program's name. */
+int record_open_binary(const char *name, struct binary *ret)
+{
+	_cleanup_free_ char *path = NULL;
+	int e;
+
+	if (is_pid(name)) {
+		if (asprintf(&path, "/proc/%s/exe", name) < 0)
+			path = NULL;
+	} else {
+		e = record_child_find(name, &path);
+		if (e == -ENOENT)
+			path = strdup(name);
+	}
+	return path ? binary_open(path, name, ret) : -ENOMEM;
+}
+
+static int find_function(const struct binary *b, const char *symbol, struct elf_symbol *ret)
+{
+	struct elf_image e;
+	int r = elf_open(mapped_bytes(b->map), b->n, &e);
+
+	if (!r)
+		r = elf_function(&e, symbol, ret);
+	if (r)
+		log_err("cannot probe \"%s\" of \"%s\": %s", symbol, b->path,
+			r == -ENOEXEC	 ? "it is no 64-bit x86 program or library"
+			: r == -ENOENT	 ? "its symbol tables have no such function (nm -D, nm)"
+			: r == -ENOTUNIQ ? "there are several local functions of that name"
+					 : "its symbol table is damaged");
+	return r;
+}
+
+static int add_uprobe(struct record *r, const char *text)
+{
+	struct probe_spec s = {0};
+	struct binary b = {.fd = -1};
+	struct elf_symbol sym;
+	struct probe p = {0};
+	int e = probe_spec_parse(text, &s);
+
+	if (e == -EINVAL)
+		log_err("\"%s\" is not BINARY:SYMBOL[%%return][ ARGS]; see onetsc record --help",
+			text);
+	if (!e)
+		e = record_open_binary(s.binary, &b);
+	if (!e)
+		e = find_function(&b, s.symbol, &sym);
+	if (!e) {
+		p = (struct probe){.offset = sym.offset, .is_return = s.is_return};
+		e = asprintf(&p.name, "%s%s", s.symbol, s.is_return ? "_return" : "") < 0 ? -ENOMEM
+											  : 0;
+		p.args = s.args ? strdup(s.args) : NULL;
+	}
+	if (!e)
+		e = uprobes_add(r->uprobes, &b, &p, &r->events);
+	if (b.fd >= 0)
+		binary_close(&b);
+	probe_free(&p);
+	probe_spec_free(&s);
+	return e;
+}
+
+/* --- VMMs --- */
+static struct rec_binary *find_known(struct record *r, const struct binary *b)
+{
+	array_for_each(k, &r->probed)
+		if (k->dev == b->dev && k->ino == b->ino)
+			return k;
+	return NULL;
+}
+
+/* pid 0: a program that is still to be started. */
+static int probe_binary(struct record *r, const struct binary *b, pid_t pid, struct events *events)
+{
+	struct vmmprobe_target t = {b, pid, pid && !vmmprobe_may_return(pid)};
+	struct rec_binary *k = array_add(&r->probed);
+	int e;
+
+	if (!k)
+		return -ENOMEM;
+	k->dev = b->dev;
+	k->ino = b->ino;
+	if (t.no_return)
+		log_warn(
+			"\"%s\": no probe of returns, which its seccomp filter may not let pass on "
+			"this kernel",
+			b->path);
+	e = vmmprobe_add(r->uprobes, &t, r->cfg->vmm, events);
+	return e < 0 ? e : 0;
+}
+
+/* events: where to append new ones. A VMM that cannot be looked at is recorded without. */
+static int probe_vm(struct record *r, const struct vm *vm, struct events *events)
+{
+	struct binary b;
+	char path[32];
+	int e;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", vm->pid);
+	if (binary_open(path, vm->exe ?: path, &b))
+		return 0;
+	e = find_known(r, &b) ? 0 : probe_binary(r, &b, vm->pid, events);
+	binary_close(&b);
+	return e;
+}
+
+static int probe_running(struct record *r)
+{
+	_cleanup_vms_ struct vms vms = {0};
+	int e = vm_find_all(NULL, &vms, NULL);
+
+	if (e)
+		return log_err_r(e, "cannot look for VMs: %m");
+	for (size_t i = 0; !e && i < vms.n; i++)
+		if (record_is_wanted(r, &vms.v[i]))
+			e = probe_vm(r, &vms.v[i], &r->events);
+	return e;
+}
+
+/* So that its first exits are there too. A command that is no VMM may start one, which joins later. */
+static int probe_command(struct record *r)
+{
+	_cleanup_free_ char *path = NULL;
+	struct binary b;
+	int e = record_child_find(r->cfg->argv[0], &path);
+
+	if (e || vmm_kind_find(r->cfg->argv[0]) == vmm_kind_find(""))
+		return e == -ENOMEM ? e : 0;
+	e = binary_open(path, r->cfg->argv[0], &b);
+	if (e)
+		return e;
+	e = find_known(r, &b) ? 0 : probe_binary(r, &b, 0, &r->events);
+	binary_close(&b);
+	return e;
+}
+
+int record_probes_begin(struct record *r)
+{
+	const struct record_config *cfg = r->cfg;
+	int e;
+
+	if (cfg->vmm == VMMPROBE_NONE && !cfg->n_uprobes && !cfg->n_usdt)
+		return 0;
+	e = uprobes_open(r->tracefs, cfg->journal, &r->uprobes);
+	for (size_t i = 0; !e && i < cfg->n_uprobes; i++)
+		e = add_uprobe(r, cfg->uprobes[i]);
+	for (size_t i = 0; !e && i < cfg->n_usdt; i++)
+		e = record_usdt(r, cfg->usdt[i]);
+	if (!e && cfg->vmm != VMMPROBE_NONE)
+		e = probe_running(r);
+	if (!e && cfg->vmm != VMMPROBE_NONE && cfg->argv)
+		e = probe_command(r);
+	return e;
+}
+
+/* Only threads of vCPUs handle exits. Without --vm all VMs are recorded, and those that come. */
+static int set_filter(struct record *r)
+{
+	_cleanup_strbuf_ struct strbuf b = {0};
+	int e = 0;
+
+	array_for_each(g, &r->guests)
+		for (size_t i = 0; g->has_vm && !g->gone && i < g->vm.vcpus.n; i++)
+			if (g->vm.vcpus.v[i].tid > 0)
+				strbuf_printf(&b, "%scommon_pid==%d", b.n ? "||" : "",
+					      g->vm.vcpus.v[i].tid);
+	if (b.failed)
+		return -ENOMEM;
+	if (!b.n || b.n > FILTER_MAX || (r->probe_filter && !strcmp(r->probe_filter, b.s)))
+		return 0;
+	array_for_each(ev, &r->events)
+		if (!e && !strncmp(ev->system, UPROBES_GROUP, strlen(UPROBES_GROUP)) &&
+		    !strncmp(ev->name, VMMPROBE_PREFIX, strlen(VMMPROBE_PREFIX)))
+			e = hostrec_filter(r->host, ev, b.s);
+	free(r->probe_filter);
+	r->probe_filter = TAKE_PTR(b.s);
+	return e;
+}
+
+static int add_late(struct record *r, const struct vm *vm)
+{
+	struct datfile_links links = record_links(r);
+	struct events late;
+	size_t before = r->events.n;
+	int e = probe_vm(r, vm, &r->events);
+
+	if (e || r->events.n == before)
+		return e;
+	late = (struct events){r->events.v + before, r->events.n - before, r->events.n - before};
+	return hostrec_add(r->host, r->tracefs, &late, &links);
+}
+
+int record_probes_vm(struct record *r, const struct vm *vm)
+{
+	int e = 0;
+
+	if (r->cfg->vmm == VMMPROBE_NONE || !r->uprobes)
+		return 0;
+	if (vm)
+		e = add_late(r, vm);
+	return e || !r->cfg->n_vms ? e : set_filter(r);
+}
+
+int record_probes_end(struct record *r)
+{
+	int e = uprobes_close(r->uprobes);
+
+	r->uprobes = NULL;
+	return e;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The uprobes that show where a VMM handles an exit to user space: found in its binary by their
+ * symbols, whatever the VMM is called. */
+#pragma once
+
+#include "capture/uprobes.h"
+#include "vm/vm.h"
+
+enum vmmprobe_level {
+	VMMPROBE_CALLS,	  /* entry and return of the function that carries out a guest's access */
+	VMMPROBE_REGIONS, /* and each device region that such an access reaches */
+	VMMPROBE_NONE,
+};
+
+struct vmmprobe_target {
+	const struct binary *binary;
+	pid_t pid;	/* a process that runs it, whose structs may be looked at; 0 none */
+	bool no_return; /* a return probe could kill it */
+};
+
+/* Names of the events; a second binary's are followed by _2 … */
+#define VMMPROBE_PREFIX "vmm_"
+#define VMMPROBE_ENTER	VMMPROBE_PREFIX "enter"
+#define VMMPROBE_LEAVE	VMMPROBE_PREFIX "leave"
+
+/* Creates them and appends them to events. Number of probes; 0 after a warning when the binary has no
+ * such symbols; -errno after a message. */
+must_check int vmmprobe_add(struct uprobes *u, const struct vmmprobe_target *t,
+			    enum vmmprobe_level level, struct events *events);
+/* From 6.11 on a return probe is a system call, which seccomp filters of the process do not know before
+ * 6.14: may one be set in that process? */
+bool vmmprobe_may_return(pid_t pid);
+/* The same for a release and a mode ("Seccomp:" of /proc/PID/status). Pure. */
+bool vmmprobe_return_is_safe(const char *release, long seccomp);
