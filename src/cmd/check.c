@@ -74,8 +74,8 @@ static int solve(struct input *in, struct solve *ret)
 	return r ? r : solve_apply(ret, in);
 }
 
-static int pass(const struct input *in, struct proof *p, struct laws *l, struct widths *w,
-		struct timeline_totals *totals)
+static int pass(const struct input *in, struct proof *p, struct laws *l, struct handlers *h,
+		struct widths *w, struct timeline_totals *totals)
 {
 	_cleanup_timeline_ struct timeline *t = NULL;
 	int r = timeline_new(in, NULL, &t);
@@ -84,8 +84,9 @@ static int pass(const struct input *in, struct proof *p, struct laws *l, struct 
 		r = timeline_run(t,
 				 (struct timeline_use[]){{&proof_consumer, p},
 							 {&laws_consumer, l},
+							 {&handlers_consumer, h},
 							 {&widths_consumer, w}},
-				 3);
+				 4);
 	for (size_t i = 0; i < in->machines.n && !r; i++)
 		totals[i] = *timeline_totals(t, (unsigned)i);
 	return r;
@@ -95,6 +96,7 @@ static int check(struct input *in, const struct config *c)
 {
 	_cleanup_proof_ struct proof *p = NULL;
 	_cleanup_laws_ struct laws *l = NULL;
+	_cleanup_handlers_ struct handlers *h = NULL;
 	_cleanup_widths_ struct widths *w = NULL;
 	_cleanup_solve_ struct solve s = {0};
 	_cleanup_free_ struct timeline_totals *totals = calloc(in->machines.n + 1, sizeof(*totals));
@@ -111,15 +113,18 @@ static int check(struct input *in, const struct config *c)
 	if (!r)
 		r = laws_new(&l);
 	if (!r)
+		r = handlers_new(&h);
+	if (!r)
 		r = widths_new(&w);
 	if (!r)
-		r = pass(in, p, l, w, totals);
+		r = pass(in, p, l, h, w, totals);
 	if (r == -ENOMEM)
 		return log_err_r(r, "cannot check \"%s\": %m", in->title);
 	if (r)
 		return r;
 	f.proof = proof_result(p);
 	f.laws = laws_result(l);
+	f.handlers = handlers_result(h);
 	f.widths = widths_result(w);
 	if (!c->json)
 		check_print_text(&f);

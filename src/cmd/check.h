@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "insight/handlers.h"
 #include "insight/laws.h"
 #include "insight/proof.h"
 #include "insight/solve.h"
@@ -16,6 +17,7 @@ struct check_found {
 	const struct solve *solved; /* without vCPUs when --solve was not asked for */
 	const struct proof_result *proof;
 	const struct laws_result *laws;
+	const struct handlers_result *handlers;
 	struct widths_result widths;
 	bool epochs;	/* a line for each */
 	uint64_t worst; /* violations to list */

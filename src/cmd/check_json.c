@@ -122,6 +122,17 @@ static void json_laws(struct strbuf *b, const struct laws_result *l)
 	strbuf_puts(b, "}");
 }
 
+static void json_handlers(struct strbuf *b, const struct handlers_result *h)
+{
+	if (!h->has_probes)
+		return;
+	strbuf_printf(b,
+		      ",\"user_exits\":{\"io\":%" PRIu64 ",\"mmio\":%" PRIu64
+		      ",\"handled\":%" PRIu64 ",\"missing\":%" PRIu64 ",\"unjudged\":%" PRIu64
+		      ",\"calls\":%" PRIu64 ",\"returns\":%" PRIu64 "}",
+		      h->io, h->mmio, h->handled, h->missing, h->unjudged, h->calls, h->returns);
+}
+
 /* Of the host and the guests, in that order. */
 static void json_lost(struct strbuf *b, const struct check_found *f)
 {
@@ -182,6 +193,7 @@ int check_print_json(const struct check_found *f)
 		      verdicts[check_verdict(f)], r->events, r->inside, r->violations);
 	json_reasons(&b, r->unjudged);
 	json_laws(&b, f->laws);
+	json_handlers(&b, f->handlers);
 	json_lost(&b, f);
 	if (f->widths.n)
 		json_widths(&b, f);

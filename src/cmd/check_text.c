@@ -171,6 +171,22 @@ static void print_laws(const struct input *in, const struct laws_result *l)
 		print_law(in, l, (enum law)i);
 }
 
+/* A mismatch is said; it tells of the probes (inlined calls, another VMM), not of the order. */
+static void print_handlers(const struct handlers_result *h)
+{
+	if (!h->has_probes)
+		return;
+	printf("\nExits to user space: %" PRIu64 " for ports, %" PRIu64 " for memory; %" PRIu64
+	       " with the VMM's call that handled them, %" PRIu64 " without, %" PRIu64
+	       " not judged; %" PRIu64 " calls, %" PRIu64 " returns\n",
+	       h->io, h->mmio, h->handled, h->missing, h->unjudged, h->calls, h->returns);
+	if (h->missing)
+		printf("  the first without: at tick %" PRIu64 "\n", h->first_missing_ticks);
+	if (!h->calls && h->io + h->mmio)
+		puts("  the probes in the VMM were never hit: its compiler may have inlined the "
+		     "function");
+}
+
 static void print_verdict(const struct check_found *f)
 {
 	const struct proof_result *r = f->proof;
@@ -255,6 +271,7 @@ void check_print_text(const struct check_found *f)
 	print_lost(f);
 	print_widths(f);
 	print_laws(f->in, f->laws);
+	print_handlers(f->handlers);
 	print_worst(f->in, r, f->worst);
 	print_verdict(f);
 }

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "insight/handlers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "insight/threads.h"
+#include "timeline/timeline.h"
+
+#define GROUP	  "onetsc_" /* capture/uprobes.h */
+#define KINDS_MAX 32
+
+enum { EXIT_IO = 2, EXIT_MMIO = 6 }; /* KVM_EXIT_*, linux/kvm.h */
+
+struct track {
+	bool known;    /* the probes are there, and nothing is missing since */
+	bool open;     /* an exit waits for its call */
+	bool answered; /* and had it */
+	uint64_t ticks;
+};
+
+struct handlers {
+	struct threads threads;
+	struct track *tracks;
+	size_t n_tracks;
+	const struct source_kind *exit, *entry, *enter[KINDS_MAX], *leave[KINDS_MAX];
+	size_t n_enter, n_leave;
+	const struct source_field *reason, *error;
+	struct handlers_result result;
+};
+
+/* "vmm_enter", "vmm_enter_2" … of any group of ours */
+static bool is_probe(const struct source_kind *k, const char *name)
+{
+	size_t n = strlen(name);
+
+	return !strncmp(k->system, GROUP, strlen(GROUP)) && !strncmp(k->name, name, n) &&
+	       (!k->name[n] || k->name[n] == '_');
+}
+
+static void find_kinds(struct handlers *h, const struct source *s)
+{
+	const struct source_facts *f = source_facts(s);
+
+	h->entry = source_kind_find(s, "kvm", "kvm_entry");
+	h->exit = source_kind_find(s, "kvm", "kvm_userspace_exit");
+	h->reason = h->exit ? source_field_find(h->exit, "reason") : NULL;
+	h->error = h->exit ? source_field_find(h->exit, "errno") : NULL;
+	for (size_t i = 0; i < f->n_kinds; i++) {
+		if (is_probe(f->kinds[i], "vmm_enter") && h->n_enter < KINDS_MAX)
+			h->enter[h->n_enter++] = f->kinds[i];
+		if (is_probe(f->kinds[i], "vmm_leave") && h->n_leave < KINDS_MAX)
+			h->leave[h->n_leave++] = f->kinds[i];
+	}
+	h->result.has_probes = h->n_enter && h->entry && h->reason && h->error;
+}
+
+static int begin(void *state, const struct timeline *t)
+{
+	struct handlers *h = state;
+	const struct input *in = timeline_input(t);
+	const struct input_machine *host = in->machines.v;
+	int r;
+
+	if (in->machines.n && !host->is_guest && host->source)
+		find_kinds(h, host->source);
+	r = threads_init(&h->threads, in, &h->n_tracks);
+	if (r)
+		return r;
+	h->tracks = calloc(h->n_tracks + 1, sizeof(*h->tracks));
+	return h->tracks ? 0 : -ENOMEM;
+}
+
+static void close_exit(struct handlers *h, struct track *t)
+{
+	if (t->open && t->answered)
+		h->result.handled++;
+	else if (t->open && !t->known)
+		h->result.unjudged++;
+	else if (t->open && !h->result.missing++)
+		h->result.first_missing_ticks = t->ticks;
+	t->open = false;
+}
+
+/* What is open may have had its call in the gap, and calls may belong to exits in it. */
+static void lost(struct handlers *h)
+{
+	for (size_t i = 0; i < h->n_tracks; i++) {
+		struct track *t = &h->tracks[i];
+
+		h->result.unjudged += t->open;
+		t->open = t->known = false;
+	}
+}
+
+static void open_exit(struct handlers *h, struct track *t, const struct event *ev)
+{
+	uint64_t reason = source_field_u64(h->reason, ev->data);
+
+	close_exit(h, t);
+	/* A signal that interrupts KVM_RUN shows the reason of an earlier exit. */
+	if ((int32_t)source_field_u64(h->error, ev->data) < 0 ||
+	    (reason != EXIT_IO && reason != EXIT_MMIO))
+		return;
+	h->result.io += reason == EXIT_IO;
+	h->result.mmio += reason == EXIT_MMIO;
+	t->open = true;
+	t->answered = false;
+	t->ticks = ev->ticks;
+}
+
+static bool is_one(const struct source_kind *k, const struct source_kind *const *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (list[i] == k)
+			return true;
+	return false;
+}
+
+static void look(struct handlers *h, const struct event *ev)
+{
+	bool enter = is_one(ev->kind, h->enter, h->n_enter);
+	bool leave = !enter && is_one(ev->kind, h->leave, h->n_leave);
+	struct track *t;
+	size_t i;
+
+	if (!enter && !leave && ev->kind != h->entry && ev->kind != h->exit)
+		return;
+	i = threads_find(&h->threads, source_record_pid(ev->kind, ev->data));
+	if (i == SIZE_MAX)
+		return;
+	t = &h->tracks[i];
+	h->result.calls += enter;
+	h->result.returns += leave;
+	if (enter)
+		t->answered = t->known = true;
+	else if (ev->kind == h->entry)
+		close_exit(h, t);
+	else if (ev->kind == h->exit)
+		open_exit(h, t, ev);
+}
+
+static int batch(void *state, const struct event *ev, size_t n)
+{
+	struct handlers *h = state;
+
+	if (!h->result.has_probes)
+		return 0;
+	for (size_t i = 0; i < n; i++) {
+		if (ev[i].machine)
+			continue;
+		if (ev[i].type == EVENT_LOST)
+			lost(h);
+		else if (ev[i].type == EVENT_RECORD)
+			look(h, &ev[i]);
+	}
+	return 0;
+}
+
+/* The recording ended before their calls. */
+static int end(void *state)
+{
+	lost(state);
+	return 0;
+}
+
+const struct consumer handlers_consumer = {
+	.name = "handlers", .begin = begin, .batch = batch, .end = end};
+
+int handlers_new(struct handlers **ret)
+{
+	*ret = calloc(1, sizeof(**ret));
+	return *ret ? 0 : -ENOMEM;
+}
+
+void handlers_free(struct handlers *h)
+{
+	if (!h)
+		return;
+	threads_free(&h->threads);
+	free(h->tracks);
+	free(h);
+}
+
+const struct handlers_result *handlers_result(const struct handlers *h)
+{
+	return &h->result;
+}
