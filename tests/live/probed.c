@@ -13,27 +13,28 @@ int probed_step(int n, const char *text);
 __attribute__((noinline, noclone)) int probed_step(int n, const char *text)
 {
 	if (onetsc_test_step_semaphore)
-		__asm__ volatile("990: nop\n"
-				 ".pushsection .note.stapsdt,\"?\",\"note\"\n"
-				 ".balign 4\n"
-				 ".4byte 992f-991f, 994f-993f, 3\n"
-				 "991: .asciz \"stapsdt\"\n"
-				 "992: .balign 4\n"
-				 "993: .8byte 990b, _.stapsdt.base, onetsc_test_step_semaphore\n"
-				 ".asciz \"onetsc_test\"\n"
-				 ".asciz \"step\"\n"
-				 ".asciz \"-4@%[n] 8@%[text] -4@$7 8@8(%%rsp,%%rax,4)\"\n"
-				 "994: .balign 4\n"
-				 ".popsection\n"
-				 ".ifndef _.stapsdt.base\n"
-				 ".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"
-				 ".weak _.stapsdt.base\n"
-				 ".hidden _.stapsdt.base\n"
-				 "_.stapsdt.base: .space 1\n"
-				 ".size _.stapsdt.base, 1\n"
-				 ".popsection\n"
-				 ".endif\n" ::[n] "r"(n),
-				 [text] "r"(text));
+		__asm__ volatile(
+			"990: nop\n"
+			".pushsection .note.stapsdt,\"?\",\"note\"\n"
+			".balign 4\n"
+			".4byte 992f-991f, 994f-993f, 3\n"
+			"991: .asciz \"stapsdt\"\n"
+			"992: .balign 4\n"
+			"993: .8byte 990b, _.stapsdt.base, onetsc_test_step_semaphore\n"
+			".asciz \"onetsc_test\"\n"
+			".asciz \"step\"\n"
+			".asciz \"-4@%[n] 8@%[text] -4@$7 8@8(%%rsp,%%rax,4)\"\n"
+			"994: .balign 4\n"
+			".popsection\n"
+			".ifndef _.stapsdt.base\n"
+			".pushsection .stapsdt.base,\"aG\",\"progbits\",.stapsdt.base,comdat\n"
+			".weak _.stapsdt.base\n"
+			".hidden _.stapsdt.base\n"
+			"_.stapsdt.base: .space 1\n"
+			".size _.stapsdt.base, 1\n"
+			".popsection\n"
+			".endif\n" ::[n] "r"(n),
+			[text] "r"(text));
 	return n * 2 + 1;
 }
 
