@@ -75,6 +75,7 @@ ok '300 returns' events a probed_step_return 300
 ok '300 hits of the static probe' events a onetsc_test_step 300
 ok 'an argument that cannot be fetched is told' says '1 arguments'
 "$onetsc" report a 2>/dev/null | awk '
+	BEGIN                  { i = 0 }
 	/ probed_step /        { if (state != 0 || $0 !~ "n=" i " " || $0 !~ /hello/) bad = 1; state = 1 }
 	/ onetsc_test_step /   { if (state != 1 || $0 !~ "arg1=" i " " || $0 !~ /arg3=7/) bad = 1; state = 2 }
 	/ probed_step_return / { if (state != 2 || $0 !~ "r=" 2 * i + 1) bad = 1; state = 0; i++ }

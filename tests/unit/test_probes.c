@@ -186,7 +186,7 @@ static int count_note(void *ctx, const struct stapsdt_note *n)
 	++*count;
 	assert_string_equal(n->provider, "prov");
 	assert_string_equal(n->name, "name");
-	assert_string_equal(n->args, "-4@%edi 8@%r");
+	assert_string_equal(n->args, "-4@%edi 8@%rs");
 	assert_int_equal(n->offset, CODE_AT + 0x60);
 	assert_int_equal(n->semaphore, CODE_AT + 0x70);
 	return 0;
@@ -315,7 +315,7 @@ static void arguments(void **state)
 		    "arg1=%ax:u8 arg2=%ax:u8 arg3=%ax:u8 arg4=%ax:u8 arg5=%ax:u8 arg6=%ax:u8 "
 		    "arg7=%ax:u8 arg8=%ax:u8 arg9=%ax:u8 arg10=%ax:u8 arg11=%ax:u8 arg12=%ax:u8",
 		    1);
-	expect_args("8@12 34(%rax) 8@1\n2(%rax)", "", 3);
+	expect_args("8@12 34(%rax) 8@1\n2(%rax)", "arg2=+34(%ax):u64", 2);
 }
 
 static void expect_spec(const char *text, const char *binary, const char *name, const char *args,
