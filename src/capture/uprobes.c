@@ -17,8 +17,7 @@
 #define PAGE	   4096
 
 struct uprobes {
-	char *list;    /* TRACEFS/uprobe_events */
-	char *profile; /* TRACEFS/uprobe_profile */
+	char *list; /* TRACEFS/uprobe_events */
 	char group[32];
 	struct journal *journal;
 	uint64_t undo_id;
@@ -128,7 +127,6 @@ int uprobes_undo(const char *text)
 static void uprobes_free(struct uprobes *u)
 {
 	free(u->list);
-	free(u->profile);
 	free(u);
 }
 
@@ -157,9 +155,7 @@ int uprobes_open(const char *tracefs, struct journal *journal, struct uprobes **
 	snprintf(u->group, sizeof(u->group), UPROBES_GROUP "%d", getpid());
 	if (asprintf(&u->list, "%s/uprobe_events", tracefs) < 0)
 		u->list = NULL;
-	if (asprintf(&u->profile, "%s/uprobe_profile", tracefs) < 0)
-		u->profile = NULL;
-	r = u->list && u->profile ? begin(u, tracefs) : -ENOMEM;
+	r = u->list ? begin(u, tracefs) : -ENOMEM;
 	if (r)
 		uprobes_free(u);
 	else
@@ -239,28 +235,6 @@ int uprobes_add(struct uprobes *u, const struct binary *b, struct probe *p, stru
 				 text.s, b->path, (int)(strrchr(u->list, '/') - u->list), u->list);
 	u->made++;
 	return add_event(u, p, events);
-}
-
-/* Lines "  FILE NAME HITS [MISSES]", without the group: ours are looked up by our file's path. */
-int uprobes_hits(const struct uprobes *u, const char *name, uint64_t *ret)
-{
-	_cleanup_free_ char *text = NULL;
-	char ours[32];
-	int r = file_read(AT_FDCWD, u->profile, LIST_MAX, &text, NULL);
-
-	snprintf(ours, sizeof(ours), "/proc/%d/fd/", getpid());
-	for (char *p = text, *end; !r && *p; p = end + (*end == '\n')) {
-		unsigned long long hits;
-		char file[64], event[80];
-
-		end = p + strcspn(p, "\n");
-		if (sscanf(p, "%63s %79s %llu", file, event, &hits) != 3 ||
-		    strncmp(file, ours, strlen(ours)) || strcmp(event, name))
-			continue;
-		*ret = hits;
-		return 0;
-	}
-	return r ? r : -ENOENT;
 }
 
 int uprobes_close(struct uprobes *u)

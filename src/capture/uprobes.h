@@ -35,8 +35,6 @@ must_check int uprobes_open(const char *tracefs, struct journal *journal, struct
  * One message on failure. */
 must_check int uprobes_add(struct uprobes *u, const struct binary *b, struct probe *p,
 			   struct events *events);
-/* Hits and misses so far, of all processes (uprobe_profile). 0 or -errno, silent. */
-must_check int uprobes_hits(const struct uprobes *u, const char *name, uint64_t *ret);
 /* Deletes them; no instance may use one any more. One message on failure: they stay in the journal.
  * NULL is fine; frees u in any case. */
 int uprobes_close(struct uprobes *u);
