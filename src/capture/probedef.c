@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #define RETURN "%return"
@@ -71,7 +72,7 @@ void probe_name(const char *text, char buf[static PROBE_NAME_MAX + 1])
 		buf[n++] = (char)(isascii(*text) && isalnum((unsigned char)*text) ? *text : '_');
 	buf[n] = 0;
 	if (!n)
-		strcpy(buf, "probe");
+		snprintf(buf, PROBE_NAME_MAX + 1, "probe");
 }
 
 void probe_define(struct strbuf *b, const char *group, const char *file, const struct probe *p)

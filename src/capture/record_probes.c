@@ -63,6 +63,11 @@ static int add_uprobe(struct record *r, const char *text)
 	if (e == -EINVAL)
 		log_err("\"%s\" is not BINARY:SYMBOL[%%return][ ARGS]; see onetsc record --help",
 			text);
+	if (!e && s.is_return && !vmmprobe_may_return())
+		e = log_err_r(
+			-EOPNOTSUPP,
+			"no %%return on this kernel: a seccomp filter could kill a process that "
+			"runs into the probe (repaired in 6.14)");
 	if (!e)
 		e = record_open_binary(s.binary, &b);
 	if (!e)
@@ -94,7 +99,7 @@ static struct rec_binary *find_known(struct record *r, const struct binary *b)
 /* pid 0: a program that is still to be started. */
 static int probe_binary(struct record *r, const struct binary *b, pid_t pid, struct events *events)
 {
-	struct vmmprobe_target t = {b, pid, pid && !vmmprobe_may_return(pid)};
+	struct vmmprobe_target t = {b, pid};
 	struct rec_binary *k = array_add(&r->probed);
 	int e;
 
@@ -102,11 +107,6 @@ static int probe_binary(struct record *r, const struct binary *b, pid_t pid, str
 		return -ENOMEM;
 	k->dev = b->dev;
 	k->ino = b->ino;
-	if (t.no_return)
-		log_warn(
-			"\"%s\": no probe of returns, which its seccomp filter may not let pass on "
-			"this kernel",
-			b->path);
 	e = vmmprobe_add(r->uprobes, &t, r->cfg->vmm, events);
 	return e < 0 ? e : 0;
 }

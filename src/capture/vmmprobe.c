@@ -106,7 +106,7 @@ static int add_calls(struct uprobes *u, const struct vmmprobe_target *t, const s
 	snprintf(args, sizeof(args),
 		 "%s addr=%%si:x64 len=%%r8:u64 write=%%r9:u8 data=+0(%%cx):x64", space);
 	r = add(u, t->binary, s, VMMPROBE_ENTER, args, false, events);
-	if (r || t->no_return)
+	if (r || !vmmprobe_may_return())
 		return r ? r : 1;
 	r = add(u, t->binary, s, VMMPROBE_LEAVE, "result=$retval:u32", true, events);
 	return r ? r : 2;
@@ -183,20 +183,17 @@ int vmmprobe_add(struct uprobes *u, const struct vmmprobe_target *t, enum vmmpro
 	return more < 0 ? more : r + more;
 }
 
-bool vmmprobe_return_is_safe(const char *release, long seccomp)
+bool vmmprobe_return_is_safe(const char *release)
 {
 	unsigned major, minor;
 
-	if (seccomp != 2)
-		return true;
 	return sscanf(release, "%u.%u", &major, &minor) == 2 &&
-	       (major < 6 || (major == 6 && minor < 11) || major > 6 || minor >= 14);
+	       (major != 6 || minor < 11 || minor >= 14);
 }
 
-bool vmmprobe_may_return(pid_t pid)
+bool vmmprobe_may_return(void)
 {
 	struct utsname u;
 
-	return !uname(&u) &&
-	       vmmprobe_return_is_safe(u.release, proc_status_number(NULL, pid, "Seccomp"));
+	return !uname(&u) && vmmprobe_return_is_safe(u.release);
 }

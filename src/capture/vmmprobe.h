@@ -14,8 +14,7 @@ enum vmmprobe_level {
 
 struct vmmprobe_target {
 	const struct binary *binary;
-	pid_t pid;	/* a process that runs it, whose structs may be looked at; 0 none */
-	bool no_return; /* a return probe could kill it */
+	pid_t pid; /* a process that runs it, whose structs may be looked at; 0 none */
 };
 
 /* Names of the events; a second binary's are followed by _2 … */
@@ -27,8 +26,8 @@ struct vmmprobe_target {
  * such symbols; -errno after a message. */
 must_check int vmmprobe_add(struct uprobes *u, const struct vmmprobe_target *t,
 			    enum vmmprobe_level level, struct events *events);
-/* From 6.11 on a return probe is a system call, which seccomp filters of the process do not know before
- * 6.14: may one be set in that process? */
-bool vmmprobe_may_return(pid_t pid);
-/* The same for a release and a mode ("Seccomp:" of /proc/PID/status). Pure. */
-bool vmmprobe_return_is_safe(const char *release, long seccomp);
+/* From 6.11 on a return probe is a system call on x86, and only from 6.14 on do seccomp filters of the
+ * process let it pass: one that allows a list of calls kills the process. Is it safe on this kernel? */
+bool vmmprobe_may_return(void);
+/* The same for a release of the kernel. Pure. */
+bool vmmprobe_return_is_safe(const char *release);

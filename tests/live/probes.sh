@@ -3,7 +3,7 @@
 # record --uprobe and --usdt on a program of our own: every call is there, in ticks and in order; the
 # probes are gone afterwards, also after kill -9, and other people's stay. Usage: probes.sh ONETSC PROBED;
 # needs root and tracefs.
-# shellcheck disable=SC2317
+# shellcheck disable=SC2086,SC2317
 set -u
 onetsc=$(realpath "$1") && probed=$(realpath "$2") || exit 2
 T=/sys/kernel/tracing
