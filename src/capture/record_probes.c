@@ -108,7 +108,10 @@ static int probe_binary(struct record *r, const struct binary *b, pid_t pid, str
 	k->dev = b->dev;
 	k->ino = b->ino;
 	e = vmmprobe_add(r->uprobes, &t, r->cfg->vmm, events);
-	return e < 0 ? e : 0;
+	if (e >= 0 || e == -ENOMEM)
+		return e < 0 ? e : 0;
+	log_warn("the rest is recorded without the part of \"%s\"", b->path);
+	return 0;
 }
 
 /* events: where to append new ones. A VMM that cannot be looked at is recorded without. */
@@ -156,6 +159,15 @@ static int probe_command(struct record *r)
 	return e;
 }
 
+static bool has_uprobes(const char *tracefs)
+{
+	_cleanup_free_ char *path = NULL;
+
+	if (asprintf(&path, "%s/uprobe_events", tracefs) < 0)
+		path = NULL;
+	return path && !access(path, W_OK);
+}
+
 int record_probes_begin(struct record *r)
 {
 	const struct record_config *cfg = r->cfg;
@@ -163,6 +175,12 @@ int record_probes_begin(struct record *r)
 
 	if (cfg->vmm == VMMPROBE_NONE && !cfg->n_uprobes && !cfg->n_usdt)
 		return 0;
+	if (!cfg->n_uprobes && !cfg->n_usdt && !has_uprobes(r->tracefs)) {
+		log_warn("\"%s/uprobe_events\" cannot be written: the VMM's part is recorded as "
+			 "kvm_userspace_exit to kvm_entry alone",
+			 r->tracefs);
+		return 0;
+	}
 	e = uprobes_open(r->tracefs, cfg->journal, &r->uprobes);
 	for (size_t i = 0; !e && i < cfg->n_uprobes; i++)
 		e = add_uprobe(r, cfg->uprobes[i]);

@@ -13,16 +13,9 @@
 
 enum { EXIT_IO = 2, EXIT_MMIO = 6 }; /* KVM_EXIT_*, linux/kvm.h */
 
-struct track {
-	bool known;    /* the probes are there, and nothing is missing since */
-	bool open;     /* an exit waits for its call */
-	bool answered; /* and had it */
-	uint64_t ticks;
-};
-
 struct handlers {
 	struct threads threads;
-	struct track *tracks;
+	struct handlers_track *tracks;
 	size_t n_tracks;
 	const struct source_kind *exit, *entry, *enter[KINDS_MAX], *leave[KINDS_MAX];
 	size_t n_enter, n_leave;
@@ -30,6 +23,54 @@ struct handlers {
 	struct handlers_result result;
 };
 
+/* --- one thread --- */
+static void close_exit(struct handlers_track *t, struct handlers_result *r)
+{
+	if (t->open && t->answered)
+		r->handled++;
+	else if (t->open && !t->known)
+		r->unjudged++;
+	else if (t->open && !r->missing++)
+		r->first_missing_ticks = t->ticks;
+	t->open = false;
+}
+
+void handlers_exit(struct handlers_track *t, struct handlers_result *r, uint64_t reason,
+		   int32_t error, uint64_t ticks)
+{
+	close_exit(t, r);
+	/* A signal that interrupts KVM_RUN shows the reason of an earlier exit. */
+	if (error < 0 || (reason != EXIT_IO && reason != EXIT_MMIO))
+		return;
+	r->io += reason == EXIT_IO;
+	r->mmio += reason == EXIT_MMIO;
+	t->open = true;
+	t->answered = false;
+	t->ticks = ticks;
+}
+
+void handlers_call(struct handlers_track *t, struct handlers_result *r)
+{
+	r->calls++;
+	t->answered = t->known = true;
+}
+
+void handlers_entry(struct handlers_track *t, struct handlers_result *r)
+{
+	close_exit(t, r);
+}
+
+/* What is open may have had its call in the gap. */
+void handlers_lost(struct handlers_track *t, struct handlers_result *r)
+{
+	if (t->open && t->answered)
+		r->handled++;
+	else
+		r->unjudged += t->open;
+	t->open = t->known = false;
+}
+
+/* --- a recording --- */
 /* "vmm_enter", "vmm_enter_2" … of any group of ours */
 static bool is_probe(const struct source_kind *k, const char *name)
 {
@@ -72,42 +113,10 @@ static int begin(void *state, const struct timeline *t)
 	return h->tracks ? 0 : -ENOMEM;
 }
 
-static void close_exit(struct handlers *h, struct track *t)
-{
-	if (t->open && t->answered)
-		h->result.handled++;
-	else if (t->open && !t->known)
-		h->result.unjudged++;
-	else if (t->open && !h->result.missing++)
-		h->result.first_missing_ticks = t->ticks;
-	t->open = false;
-}
-
-/* What is open may have had its call in the gap, and calls may belong to exits in it. */
 static void lost(struct handlers *h)
 {
-	for (size_t i = 0; i < h->n_tracks; i++) {
-		struct track *t = &h->tracks[i];
-
-		h->result.unjudged += t->open;
-		t->open = t->known = false;
-	}
-}
-
-static void open_exit(struct handlers *h, struct track *t, const struct event *ev)
-{
-	uint64_t reason = source_field_u64(h->reason, ev->data);
-
-	close_exit(h, t);
-	/* A signal that interrupts KVM_RUN shows the reason of an earlier exit. */
-	if ((int32_t)source_field_u64(h->error, ev->data) < 0 ||
-	    (reason != EXIT_IO && reason != EXIT_MMIO))
-		return;
-	h->result.io += reason == EXIT_IO;
-	h->result.mmio += reason == EXIT_MMIO;
-	t->open = true;
-	t->answered = false;
-	t->ticks = ev->ticks;
+	for (size_t i = 0; i < h->n_tracks; i++)
+		handlers_lost(&h->tracks[i], &h->result);
 }
 
 static bool is_one(const struct source_kind *k, const struct source_kind *const *list, size_t n)
@@ -122,7 +131,7 @@ static void look(struct handlers *h, const struct event *ev)
 {
 	bool enter = is_one(ev->kind, h->enter, h->n_enter);
 	bool leave = !enter && is_one(ev->kind, h->leave, h->n_leave);
-	struct track *t;
+	struct handlers_track *t;
 	size_t i;
 
 	if (!enter && !leave && ev->kind != h->entry && ev->kind != h->exit)
@@ -131,14 +140,14 @@ static void look(struct handlers *h, const struct event *ev)
 	if (i == SIZE_MAX)
 		return;
 	t = &h->tracks[i];
-	h->result.calls += enter;
 	h->result.returns += leave;
 	if (enter)
-		t->answered = t->known = true;
+		handlers_call(t, &h->result);
 	else if (ev->kind == h->entry)
-		close_exit(h, t);
+		handlers_entry(t, &h->result);
 	else if (ev->kind == h->exit)
-		open_exit(h, t, ev);
+		handlers_exit(t, &h->result, source_field_u64(h->reason, ev->data),
+			      (int32_t)source_field_u64(h->error, ev->data), ev->ticks);
 }
 
 static int batch(void *state, const struct event *ev, size_t n)

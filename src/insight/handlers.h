@@ -16,6 +16,22 @@ struct handlers_result {
 	uint64_t first_missing_ticks;
 };
 
+/* One vCPU's thread. Pure; told its events in the order of the timeline. */
+struct handlers_track {
+	bool known;    /* the probes are there, and nothing is missing since */
+	bool open;     /* an exit waits for its call */
+	bool answered; /* and had it */
+	uint64_t ticks;
+};
+
+/* error is the field errno of kvm_userspace_exit. */
+void handlers_exit(struct handlers_track *t, struct handlers_result *r, uint64_t reason,
+		   int32_t error, uint64_t ticks);
+void handlers_call(struct handlers_track *t, struct handlers_result *r);
+void handlers_entry(struct handlers_track *t, struct handlers_result *r);
+/* Events are missing here, or the recording ends. */
+void handlers_lost(struct handlers_track *t, struct handlers_result *r);
+
 struct handlers;
 must_check int handlers_new(struct handlers **ret);
 void handlers_free(struct handlers *h);

@@ -104,6 +104,7 @@ ok 'no probe is left' no_probe
 "$probed" >/dev/null &
 victim=$!
 pids+=("$victim")
+disown $victim
 "$onetsc" record --vmm none -p exits -o int --uprobe "$victim:probed_step" >out 2>err &
 pid=$!
 wait_for test -s int/host.dat.head
