@@ -19,6 +19,7 @@ struct handlers {
 	size_t n_tracks;
 	const struct source_kind *exit, *entry, *enter[KINDS_MAX], *leave[KINDS_MAX];
 	size_t n_enter, n_leave;
+	uint64_t gap_end; /* events are missing up to here */
 	const struct source_field *reason, *error;
 	struct handlers_result result;
 };
@@ -113,8 +114,10 @@ static int begin(void *state, const struct timeline *t)
 	return h->tracks ? 0 : -ENOMEM;
 }
 
-static void lost(struct handlers *h)
+static void lost(struct handlers *h, uint64_t end_ticks)
 {
+	if (end_ticks > h->gap_end)
+		h->gap_end = end_ticks;
 	for (size_t i = 0; i < h->n_tracks; i++)
 		handlers_lost(&h->tracks[i], &h->result);
 }
@@ -141,9 +144,11 @@ static void look(struct handlers *h, const struct event *ev)
 		return;
 	t = &h->tracks[i];
 	h->result.returns += leave;
-	if (enter)
+	if (enter) {
 		handlers_call(t, &h->result);
-	else if (ev->kind == h->entry)
+		t->known = ev->ticks > h->gap_end; /* on other CPUs they go on meanwhile */
+	}
+	if (ev->kind == h->entry)
 		handlers_entry(t, &h->result);
 	else if (ev->kind == h->exit)
 		handlers_exit(t, &h->result, source_field_u64(h->reason, ev->data),
@@ -160,7 +165,7 @@ static int batch(void *state, const struct event *ev, size_t n)
 		if (ev[i].machine)
 			continue;
 		if (ev[i].type == EVENT_LOST)
-			lost(h);
+			lost(h, ev[i].end_ticks);
 		else if (ev[i].type == EVENT_RECORD)
 			look(h, &ev[i]);
 	}
@@ -170,7 +175,7 @@ static int batch(void *state, const struct event *ev, size_t n)
 /* The recording ended before their calls. */
 static int end(void *state)
 {
-	lost(state);
+	lost(state, UINT64_MAX);
 	return 0;
 }
 
