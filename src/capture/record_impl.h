@@ -23,6 +23,7 @@ struct rec_guests ARRAY(struct rec_guest);
 struct rec_binary { /* of a VMM, that has its probes */
 	dev_t dev;
 	ino_t ino;
+	unsigned missing; /* VMMPROBE_SET_*: wait for a process, whose structs tell names */
 };
 struct rec_binaries ARRAY(struct rec_binary);
 

@@ -96,22 +96,37 @@ static struct rec_binary *find_known(struct record *r, const struct binary *b)
 	return NULL;
 }
 
-/* pid 0: a program that is still to be started. */
-static int probe_binary(struct record *r, const struct binary *b, pid_t pid, struct events *events)
+static int add_sets(struct record *r, const struct binary *b, pid_t pid, unsigned sets,
+		    struct events *events)
 {
 	struct vmmprobe_target t = {b, pid};
-	struct rec_binary *k = array_add(&r->probed);
-	int e;
+	int e = vmmprobe_add(r->uprobes, &t, sets, events);
 
-	if (!k)
-		return -ENOMEM;
-	k->dev = b->dev;
-	k->ino = b->ino;
-	e = vmmprobe_add(r->uprobes, &t, r->cfg->vmm, events);
 	if (e >= 0 || e == -ENOMEM)
 		return e < 0 ? e : 0;
 	log_warn("the rest is recorded without the part of \"%s\"", b->path);
 	return 0;
+}
+
+/* pid 0: a program that is still to be started. */
+static int probe_binary(struct record *r, const struct binary *b, pid_t pid, struct events *events)
+{
+	unsigned sets = r->cfg->vmm == VMMPROBE_REGIONS ? VMMPROBE_SET_CALLS | VMMPROBE_SET_REGIONS
+							: VMMPROBE_SET_CALLS;
+	struct rec_binary *k = find_known(r, b);
+
+	if (k) {
+		sets = pid ? k->missing : 0;
+	} else {
+		k = array_add(&r->probed);
+		if (!k)
+			return -ENOMEM;
+		*k = (struct rec_binary){b->dev, b->ino, pid ? 0 : sets & VMMPROBE_SET_REGIONS};
+		sets &= ~k->missing;
+	}
+	if (pid)
+		k->missing = 0;
+	return sets ? add_sets(r, b, pid, sets, events) : 0;
 }
 
 /* events: where to append new ones. A VMM that cannot be looked at is recorded without. */
@@ -124,7 +139,7 @@ static int probe_vm(struct record *r, const struct vm *vm, struct events *events
 	snprintf(path, sizeof(path), "/proc/%d/exe", vm->pid);
 	if (binary_open(path, vm->exe ?: path, &b))
 		return 0;
-	e = find_known(r, &b) ? 0 : probe_binary(r, &b, vm->pid, events);
+	e = probe_binary(r, &b, vm->pid, events);
 	binary_close(&b);
 	return e;
 }
@@ -154,7 +169,7 @@ static int probe_command(struct record *r)
 	e = binary_open(path, r->cfg->argv[0], &b);
 	if (e)
 		return e;
-	e = find_known(r, &b) ? 0 : probe_binary(r, &b, 0, &r->events);
+	e = probe_binary(r, &b, 0, &r->events);
 	binary_close(&b);
 	return e;
 }

@@ -102,7 +102,7 @@ static int add_from_vmms(struct wanted *w)
 			if (d->dev == b.dev && d->ino == b.ino)
 				k = d;
 		if (!k && (k = array_add(&done))) {
-			*k = (struct rec_binary){b.dev, b.ino};
+			*k = (struct rec_binary){b.dev, b.ino, 0};
 			w->b = &b;
 			e = add_from(w);
 		}

@@ -163,24 +163,24 @@ static int warn_none(const struct binary *b, int err)
 	return 0;
 }
 
-int vmmprobe_add(struct uprobes *u, const struct vmmprobe_target *t, enum vmmprobe_level level,
+int vmmprobe_add(struct uprobes *u, const struct vmmprobe_target *t, unsigned sets,
 		 struct events *events)
 {
 	struct elf_symbol s;
 	struct layout l = {0};
 	struct elf_image e;
-	int r = elf_open(mapped_bytes(t->binary->map), t->binary->n, &e), more;
+	int r = elf_open(mapped_bytes(t->binary->map), t->binary->n, &e), more = 0;
 
 	if (!r)
 		r = elf_function(&e, "address_space_rw", &s);
 	if (r)
 		return warn_none(t->binary, r);
 	find_layout(&e, t->pid, &l);
-	r = add_calls(u, t, &s, &l, events);
-	if (r < 0 || level != VMMPROBE_REGIONS)
-		return r;
-	more = add_regions(u, t, &e, &l, events);
-	return more < 0 ? more : r + more;
+	if (sets & VMMPROBE_SET_CALLS)
+		r = add_calls(u, t, &s, &l, events);
+	if (r >= 0 && sets & VMMPROBE_SET_REGIONS)
+		more = add_regions(u, t, &e, &l, events);
+	return r < 0 ? r : more < 0 ? more : r + more;
 }
 
 bool vmmprobe_return_is_safe(const char *release)

@@ -12,6 +12,11 @@ enum vmmprobe_level {
 	VMMPROBE_NONE,
 };
 
+enum { /* which of them */
+       VMMPROBE_SET_CALLS = 1,
+       VMMPROBE_SET_REGIONS = 2,
+};
+
 struct vmmprobe_target {
 	const struct binary *binary;
 	pid_t pid; /* a process that runs it, whose structs may be looked at; 0 none */

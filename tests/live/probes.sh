@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # record --uprobe and --usdt on a program of our own: every call is there, in ticks and in order; the
-# probes are gone afterwards, also after kill -9, and other people's stay. Usage: probes.sh ONETSC PROBED;
+# probes are gone afterwards, also after kill -9, and other people's stay. Usage: probes.sh ONETSC PROBED TINYVM;
 # needs root and tracefs.
 # shellcheck disable=SC2086,SC2317
 set -u
-onetsc=$(realpath "$1") && probed=$(realpath "$2") || exit 2
+onetsc=$(realpath "$1") && probed=$(realpath "$2") && tinyvm=$(realpath "$3") || exit 2
 T=/sys/kernel/tracing
 n=0 failed=0
 work=$(mktemp -d)
@@ -128,6 +128,17 @@ for i in 1 2 3; do
 	ok "killed $i: somebody else's probe stays" others_probe
 	ok "killed $i: the program runs on" kill -0 $victim
 done
+# A VMM of which nothing is known.
+if [ -w /dev/kvm ]; then
+	"$tinyvm" >/dev/null 2>&1 &
+	pids+=("$!")
+	disown $!
+	wait_for sh -c "'$onetsc' list 2>/dev/null | grep -q $!"
+	ok 'a VMM without symbols is recorded without them' "$onetsc" record --vm $! -o tiny -d 0.3
+	"$onetsc" record --vm $! -o tiny2 -d 0.3 >out 2>err
+	ok 'and that is said' says 'tinyvm" exports no function address_space_rw'
+	ok 'no probe is left' no_probe
+fi
 ok 'no undo journal is left' sh -c '! ls /run/onetsc/* 2>/dev/null'
 
 echo "1..$n"

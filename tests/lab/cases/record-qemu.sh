@@ -24,8 +24,8 @@ follow() {
 }
 # The program code of the VMM, and of its file: lines of "START-END r-xp OFFSET".
 code() {
-	local range perms offset rest start pages
-	grep 'r-xp.*/qemu-system' "/proc/$1/maps" | while read -r range perms offset rest; do
+	local range offset rest start pages
+	grep 'r-xp.*/qemu-system' "/proc/$1/maps" | while read -r range _ offset rest; do
 		start=$((0x${range%-*})) pages=$(((0x${range#*-} - 0x${range%-*}) / 4096))
 		case $2 in
 		memory) dd if="/proc/$1/mem" bs=4096 skip=$((start / 4096)) count=$pages 2>/dev/null ;;
