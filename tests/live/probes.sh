@@ -130,12 +130,14 @@ for i in 1 2 3; do
 done
 # A VMM of which nothing is known.
 if [ -w /dev/kvm ]; then
-	"$tinyvm" >/dev/null 2>&1 &
-	pids+=("$!")
-	disown $!
-	wait_for sh -c "'$onetsc' list 2>/dev/null | grep -q $!"
-	ok 'a VMM without symbols is recorded without them' "$onetsc" record --vm $! -o tiny -d 0.3
-	"$onetsc" record --vm $! -o tiny2 -d 0.3 >out 2>err
+	truncate -s 64K memory
+	"$tinyvm" 9 s 9<>memory >/dev/null 2>&1 &
+	vmm=$!
+	pids+=("$vmm")
+	disown $vmm
+	wait_for sh -c "'$onetsc' list 2>/dev/null | grep -q $vmm"
+	"$onetsc" record --vm $vmm -o tiny -d 0.3 >out 2>err
+	ok 'a VMM without symbols is recorded without them' test $? = 0
 	ok 'and that is said' says 'tinyvm" exports no function address_space_rw'
 	ok 'no probe is left' no_probe
 fi
