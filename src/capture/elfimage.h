@@ -32,7 +32,7 @@ struct elf_symbol {
  * must outlive the image. */
 must_check int elf_open(const void *at, size_t n, struct elf_image *ret);
 /* A function of that name from .dynsym or .symtab; a global one wins over local ones. -ENOENT: none;
- * -ENOTUNIQ: several local ones; -EBADMSG: it does not lie in code of the file. */
+ * -ENOTUNIQ: several, and no single global one; -EBADMSG: it does not lie in code of the file. */
 must_check int elf_function(const struct elf_image *e, const char *name, struct elf_symbol *ret);
 /* A variable of that name, likewise; has no offset (it may be zeros that the file does not hold). */
 must_check int elf_variable(const struct elf_image *e, const char *name, struct elf_symbol *ret);

@@ -47,7 +47,7 @@ static int find_function(const struct binary *b, const char *symbol, struct elf_
 		log_err("cannot probe \"%s\" of \"%s\": %s", symbol, b->path,
 			r == -ENOEXEC	 ? "it is no 64-bit x86 program or library"
 			: r == -ENOENT	 ? "its symbol tables have no such function (nm -D, nm)"
-			: r == -ENOTUNIQ ? "there are several local functions of that name"
+			: r == -ENOTUNIQ ? "there are several functions of that name"
 					 : "its symbol table is damaged");
 	return r;
 }
@@ -253,7 +253,12 @@ int record_probes_vm(struct record *r, const struct vm *vm)
 		return 0;
 	if (vm)
 		e = add_late(r, vm);
-	return e || !r->cfg->n_vms ? e : set_filter(r);
+	if (!e && r->cfg->n_vms)
+		e = set_filter(r);
+	if (!e || e == -ENOMEM)
+		return e;
+	log_warn("the recording goes on without that");
+	return 0;
 }
 
 int record_probes_end(struct record *r)

@@ -9,6 +9,7 @@
 #define TYPE_STAPSDT 3
 #define OWNER	     "stapsdt"
 #define WORD_MAX     80
+#define DESC_MAX     4096
 
 /* --- notes --- */
 /* The three texts of a description behind its three addresses, each terminated. */
@@ -30,12 +31,12 @@ static bool split_texts(const char *p, size_t n, struct stapsdt_note *note)
 
 /* The linker knows nothing of the notes' addresses when a prelinker moved the file: section
  * .stapsdt.base moved with it, and the note says where it was. */
-static int fill(const struct elf_image *e, const uint8_t *desc, size_t n, uint64_t base,
+static int fill(const struct elf_image *e, const char *desc, size_t n, uint64_t base,
 		struct stapsdt_note *note)
 {
 	uint64_t at[3], moved;
 
-	if (n < sizeof(at) || !split_texts((const char *)desc + sizeof(at), n - sizeof(at), note))
+	if (n < sizeof(at) || !split_texts(desc + sizeof(at), n - sizeof(at), note))
 		return -EBADMSG;
 	memcpy(at, desc, sizeof(at));
 	moved = base ? base - at[1] : 0;
@@ -43,6 +44,21 @@ static int fill(const struct elf_image *e, const uint8_t *desc, size_t n, uint64
 		return -EBADMSG;
 	note->semaphore = 0;
 	return at[2] && elf_offset(e, at[2] + moved, false, &note->semaphore) ? -EBADMSG : 0;
+}
+
+/* From a copy: the file may be changed meanwhile, and the texts must stay terminated. */
+static int give(const struct elf_image *e, const uint8_t *desc, size_t n, uint64_t base,
+		int (*take)(void *ctx, const struct stapsdt_note *note), void *ctx)
+{
+	struct stapsdt_note note = {0};
+	char copy[DESC_MAX];
+	int r;
+
+	if (n > sizeof(copy))
+		return -EBADMSG;
+	memcpy(copy, desc, n);
+	r = fill(e, copy, n, base, &note);
+	return r ? r : take(ctx, &note);
 }
 
 int stapsdt_each(const struct elf_image *e, int (*take)(void *ctx, const struct stapsdt_note *note),
@@ -56,7 +72,6 @@ int stapsdt_each(const struct elf_image *e, int (*take)(void *ctx, const struct 
 	if (elf_section(e, ".stapsdt.base", &base))
 		base.vaddr = 0;
 	for (size_t at = 0; !r && at < notes.n;) {
-		struct stapsdt_note note = {0};
 		size_t left = notes.n - at, name, desc;
 		Elf64_Nhdr h;
 
@@ -70,11 +85,8 @@ int stapsdt_each(const struct elf_image *e, int (*take)(void *ctx, const struct 
 			return -EBADMSG;
 		at += sizeof(h) + name;
 		if (h.n_type == TYPE_STAPSDT && h.n_namesz == sizeof(OWNER) &&
-		    !memcmp(notes.at + at - name, OWNER, sizeof(OWNER))) {
-			r = fill(e, notes.at + at, h.n_descsz, base.vaddr, &note);
-			if (!r)
-				r = take(ctx, &note);
-		}
+		    !memcmp(notes.at + at - name, OWNER, sizeof(OWNER)))
+			r = give(e, notes.at + at, h.n_descsz, base.vaddr, take, ctx);
 		at += desc;
 	}
 	return r;

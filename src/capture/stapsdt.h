@@ -12,7 +12,7 @@
 struct stapsdt_note {
 	uint64_t offset;		    /* in the file, of the nop */
 	uint64_t semaphore;		    /* likewise, of a u16; 0 none */
-	const char *provider, *name, *args; /* in the image */
+	const char *provider, *name, *args; /* valid during the call */
 };
 
 /* Calls take() for each note in the file's order until it returns something else than 0, which is
