@@ -9,8 +9,11 @@
 
 __attribute__((section(".probes"))) volatile uint16_t onetsc_test_step_semaphore = 0;
 
+#if __has_attribute(noclone) /* gcc's, which calls a copy otherwise */
+__attribute__((noclone))
+#endif
 int probed_step(int n, const char *text);
-__attribute__((noinline, noclone)) int probed_step(int n, const char *text)
+__attribute__((noinline)) int probed_step(int n, const char *text)
 {
 	if (onetsc_test_step_semaphore)
 		__asm__ volatile(
