@@ -13,6 +13,7 @@ static const struct command *const commands[] = {
 	&cmd_check,
 	&cmd_demo,
 	&cmd_doctor,
+	&cmd_export,
 	&cmd_list,
 	&cmd_record,
 	&cmd_report,

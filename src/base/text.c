@@ -198,9 +198,9 @@ void strbuf_printf(struct strbuf *b, const char *fmt, ...)
 	b->n += (size_t)n;
 }
 
-/* Length of the valid UTF-8 sequence at s, 0 if there is none. */
-static size_t utf8_len(const unsigned char *s, size_t n)
+size_t text_utf8_len(const char *text, size_t n)
 {
+	const unsigned char *s = (const unsigned char *)text;
 	size_t len = s[0] < 0x80 ? 1 : s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
 
 	if (!len || len > n || s[0] > 0xf4)
@@ -220,7 +220,7 @@ void strbuf_json(struct strbuf *b, const char *s, size_t n)
 
 	strbuf_puts(b, "\"");
 	for (size_t i = 0; i < n;) {
-		size_t len = utf8_len(p + i, n - i);
+		size_t len = text_utf8_len(s + i, n - i);
 
 		if (!len) {
 			strbuf_puts(b, "\\ufffd");

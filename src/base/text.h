@@ -21,6 +21,9 @@ must_check int text_to_bytes(const char *text, uint64_t *ret_bytes);
  * names that come from a guest or a file. Always terminated; returns dst. */
 char *text_escape(char *dst, size_t n, const char *src);
 
+/* Length of the valid UTF-8 sequence at s, which has n > 0 bytes; 0 if there is none. */
+size_t text_utf8_len(const char *s, size_t n);
+
 /* A growing string. Zero-initialise; strbuf_free() or _cleanup_strbuf_ releases it.
  * A failed allocation sticks: .failed is set and later calls do nothing. */
 struct strbuf {

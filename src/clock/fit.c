@@ -183,13 +183,11 @@ static int64_t cut_s64(s128 v)
 	return v < INT64_MIN ? INT64_MIN : v > INT64_MAX ? INT64_MAX : (int64_t)v;
 }
 
-struct fit_ns fit_to_ns(const struct fit_pair *p, size_t n, const struct fit_freq *f,
-			uint64_t ticks)
+static struct line line_at(const struct fit_pair *p, size_t n, const struct fit_freq *f,
+			   uint64_t ticks)
 {
 	size_t lo = 0,
 	       hi = n; /* pairs whose middle is at or before ticks: the answer is in lo..hi */
-	struct line l;
-	u128 err;
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
@@ -199,8 +197,15 @@ struct fit_ns fit_to_ns(const struct fit_pair *p, size_t n, const struct fit_fre
 		else
 			hi = mid;
 	}
-	l = line_piece(p, n, f, lo);
-	err = line_err(&l, f, (s128)ticks);
+	return line_piece(p, n, f, lo);
+}
+
+struct fit_ns fit_to_ns(const struct fit_pair *p, size_t n, const struct fit_freq *f,
+			uint64_t ticks)
+{
+	struct line l = line_at(p, n, f, ticks);
+	u128 err = line_err(&l, f, (s128)ticks);
+
 	return (struct fit_ns){
 		.ns = cut_s64(line_ns(&l, (s128)ticks)),
 		.err_ns = (uint64_t)err,
@@ -343,6 +348,32 @@ void fit_lookup_free(struct fit_lookup *l)
 struct fit_ns fit_lookup_ns(const struct fit_lookup *l, uint64_t ticks)
 {
 	return fit_to_ns(l->pairs, l->n, &l->freq, ticks);
+}
+
+/* Lines that fall, that do not begin at their point, or whose numbers are beyond 64 bits are left to
+ * fit_lookup_ns(). */
+static void walk_to(struct fit_walk *w, uint64_t ticks)
+{
+	struct line l = line_at(w->l->pairs, w->l->n, &w->l->freq, ticks);
+	s128 last = l.hi_tick - (l.hi_tick < (s128)UINT64_MAX); /* the next line's first */
+
+	w->d_ticks = 0;
+	if (l.d_ns < 0 || l.ticks != l.lo_tick || l.ns < 0 || line_ns(&l, last) > INT64_MAX)
+		return;
+	w->from = (uint64_t)l.ticks;
+	w->last = (uint64_t)last;
+	w->ns = (int64_t)l.ns;
+	w->d_ns = (uint64_t)l.d_ns;
+	w->d_ticks = (uint64_t)l.d_ticks;
+}
+
+int64_t fit_walk_ns(struct fit_walk *w, uint64_t ticks)
+{
+	if (!w->d_ticks || ticks < w->from || ticks > w->last)
+		walk_to(w, ticks);
+	if (!w->d_ticks)
+		return fit_lookup_ns(w->l, ticks).ns;
+	return w->ns + (int64_t)((u128)(ticks - w->from) * w->d_ns / w->d_ticks);
 }
 
 static size_t first_piece(const struct fit_lookup *l, s128 lo_ns)

@@ -53,3 +53,14 @@ must_check int fit_lookup_new(const struct fit_pair *p, size_t n, const struct f
 struct tsc_range fit_lookup_ticks(const struct fit_lookup *l, int64_t lo_ns, int64_t hi_ns);
 struct fit_ns fit_lookup_ns(const struct fit_lookup *l, uint64_t ticks);
 void fit_lookup_free(struct fit_lookup *l);
+
+/* The same as fit_lookup_ns().ns, at the cost of one division as long as the ticks lie between the same two
+ * pairs as before. Set l, zero the rest. */
+struct fit_walk {
+	const struct fit_lookup *l;
+	uint64_t from,
+		last; /* where the line below holds: from..last, and nothing when d_ticks is 0 */
+	int64_t ns;   /* at from */
+	uint64_t d_ns, d_ticks;
+};
+int64_t fit_walk_ns(struct fit_walk *w, uint64_t ticks);

@@ -15,5 +15,5 @@ struct command {
 	int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns an exit code */
 };
 
-extern const struct command cmd_agent, cmd_check, cmd_demo, cmd_doctor, cmd_list, cmd_record,
-	cmd_report, cmd_restore, cmd_zero;
+extern const struct command cmd_agent, cmd_check, cmd_demo, cmd_doctor, cmd_export, cmd_list,
+	cmd_record, cmd_report, cmd_restore, cmd_zero;

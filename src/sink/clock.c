@@ -29,7 +29,7 @@ int clock_mode_parse(const char *text, enum clock_mode *ret)
 }
 
 /* The frequency is CLOCK_BOOTTIME's: nobody sets that. */
-static int make_clock(struct clock_view *v, const struct input *in)
+int clock_fit_new(const struct input *in, bool realtime, struct fit_lookup **ret)
 {
 	_cleanup_free_ struct fit_pair *pairs = calloc(in->pairs.n + 1, sizeof(*pairs));
 	_cleanup_free_ struct fit_pair *steady = calloc(in->pairs.n + 1, sizeof(*steady));
@@ -38,15 +38,17 @@ static int make_clock(struct clock_view *v, const struct input *in)
 
 	if (!pairs || !steady)
 		return -ENOMEM;
+	if (!in->pairs.n)
+		return -ENODATA;
 	for (size_t i = 0; i < in->pairs.n; i++) {
 		const struct session_pair *p = &in->pairs.v[i];
 
 		pairs[i] = steady[i] = (struct fit_pair){p->tsc, p->width_ticks, p->boottime_ns};
-		if (v->mode == CLOCK_REAL)
+		if (realtime)
 			pairs[i].ns = p->realtime_ns;
 	}
 	r = fit_freq(steady, in->pairs.n, &f);
-	return r ? r : fit_lookup_new(pairs, in->pairs.n, &f, &v->clock);
+	return r ? r : fit_lookup_new(pairs, in->pairs.n, &f, ret);
 }
 
 static int take_pairs(struct clock_view *v, const struct input *in)
@@ -59,7 +61,7 @@ static int take_pairs(struct clock_view *v, const struct input *in)
 			"\"%s\" holds no readings of the host's clocks; use --clock start, "
 			"ns or ticks",
 			in->title);
-	r = make_clock(v, in);
+	r = clock_fit_new(in, v->mode == CLOCK_REAL, &v->clock);
 	if (r == -ENOMEM)
 		return log_err_r(r, "cannot show times: %m");
 	if (r)

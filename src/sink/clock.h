@@ -15,6 +15,11 @@ enum clock_mode {
 
 struct clock_view;
 
+/* Readings of the host's CLOCK_BOOTTIME, or CLOCK_REALTIME, by its ticks. Silent: -ENODATA when the input
+ * holds none, -EINVAL when they do not fit a clock. */
+struct fit_lookup;
+must_check int clock_fit_new(const struct input *in, bool realtime, struct fit_lookup **ret);
+
 /* "start", "ticks", "ns", "realtime", "boottime"; -EINVAL after a message. */
 must_check int clock_mode_parse(const char *text, enum clock_mode *ret);
 /* -ENODATA after a message when what the mode needs is not recorded. Without a known frequency

@@ -179,9 +179,16 @@ static void hostile(void **state)
 			continue;
 		taken++;
 		assert_int_equal(fit_lookup_new(p, 4, &f, &l), 0);
+		struct fit_walk walk = {.l = l};
+
 		for (int k = 0; k < 8; k++) {
 			uint64_t at = rnd() >> (rnd() % 64);
 			struct fit_ns r = fit_to_ns(p, 4, &f, at);
+
+			assert_int_equal(fit_walk_ns(&walk, at), r.ns);
+			for (int d = -3; d < 4; d++) /* also where two lines meet */
+				assert_int_equal(fit_walk_ns(&walk, p[1].ticks + (unsigned)d),
+						 fit_to_ns(p, 4, &f, p[1].ticks + (unsigned)d).ns);
 			struct tsc_range back = to_ticks(p, 4, &f, l, r.ns, r.ns);
 
 			assert_true(back.lo <= back.hi);

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Writes the timeline as a Perfetto trace (https://perfetto.dev/docs/reference/trace-packet-proto): one
+ * pass, in memory bounded by the number of CPUs. The host is machine 0 and each guest one of its own, with
+ * their events as the kernel's ftrace. Time is the host's CLOCK_BOOTTIME; of files without readings of
+ * it, ns of the host's TSC.
+ *
+ * States, requests and whatever else is not an event of a kernel go onto tracks, with the functions of
+ * sink/perfetto_track.h. */
+#pragma once
+
+#include "sink/out.h"
+#include "timeline/timeline.h"
+
+struct sink_perfetto;
+
+/* in and out outlive it. -ENODATA after a message: the input does not tell the frequency of its clock. */
+must_check int sink_perfetto_new(const struct input *in, struct out *out,
+				 struct sink_perfetto **ret);
+void sink_perfetto_free(struct sink_perfetto *s);
+/* state is the sink. Errors of out are returned and not logged. */
+extern const struct consumer sink_perfetto_consumer;
