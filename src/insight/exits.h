@@ -39,7 +39,7 @@ struct vcpu_slice {
 	uint64_t from_ticks, to_ticks; /* to > from */
 	enum vcpu_state state;
 	enum vcpu_state within;	 /* off its CPU: where it was, GUEST, KVM or VMM; else == state */
-	uint32_t isa, reason;	 /* of the exit that this is part of; EXIT_NO_REASON */
+	uint32_t isa, reason;	 /* of the exit that this is part of; isa 0: none known */
 	const char *reason_text; /* "hlt"; "" */
 	uint32_t user_reason;	 /* VMM: KVM_EXIT_* or EXIT_USER_*; EXIT_NO_REASON */
 	const char *user_text;	 /* "IO"; "" */
@@ -105,6 +105,8 @@ struct exits;
 /* ops and state outlive it. */
 must_check int exits_new(const struct exits_ops *ops, void *state, struct exits **ret);
 void exits_free(struct exits *e);
+/* Before a run: only the guests of that name (glob, --vm); NULL: all. Stays the caller's. */
+void exits_limit(struct exits *e, const char *vm);
 /* State is the struct exits. */
 extern const struct consumer exits_consumer;
 /* Valid after a run, as long as the exits and the input. */
