@@ -87,7 +87,7 @@ static int on_vm_exit(void *arg, struct vcpu_exit *x)
 	struct vcpu *v = arg;
 	struct exits *e = v->exits;
 
-	if (!e->ops->exit)
+	if (!e->ops->vm_exit)
 		return 0;
 	x->index = (size_t)(v - e->vcpus);
 	x->machine = v->track.sum->machine;
@@ -95,7 +95,7 @@ static int on_vm_exit(void *arg, struct vcpu_exit *x)
 	x->reason_text = exitnames_exit(e->names, x->isa, x->reason);
 	x->user_text = exitnames_user(e->names, x->user_reason);
 	x->guest_comm = guest_comm(v, x->guest_pid);
-	return e->ops->exit(e->state, x);
+	return e->ops->vm_exit(e->state, x);
 }
 
 static const struct track_ops track_ops = {on_slice, on_vm_exit};

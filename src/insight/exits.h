@@ -84,7 +84,7 @@ struct vcpu_exit {
  * Not 0 stops the pass. */
 struct exits_ops {
 	int (*slice)(void *state, const struct vcpu_slice *s);
-	int (*exit)(void *state, const struct vcpu_exit *e);
+	int (*vm_exit)(void *state, const struct vcpu_exit *e);
 };
 
 struct exits_vcpu { /* sums of one vCPU */

@@ -148,7 +148,7 @@ static void close_exit(struct vcputrack *t, uint64_t ticks, bool complete)
 	t->exit.complete = complete;
 	t->exit.handler = t->handler;
 	if (!t->err)
-		t->err = t->ops->exit(t->arg, &t->exit);
+		t->err = t->ops->vm_exit(t->arg, &t->exit);
 	t->handler[0] = 0;
 	t->user_reason = EXIT_NO_REASON;
 }

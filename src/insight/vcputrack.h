@@ -10,7 +10,7 @@
 
 struct track_ops { /* what is not known here (names) is filled in by the callee */
 	int (*slice)(void *arg, struct vcpu_slice *s);
-	int (*exit)(void *arg, struct vcpu_exit *e);
+	int (*vm_exit)(void *arg, struct vcpu_exit *e);
 };
 
 struct track_slice {
