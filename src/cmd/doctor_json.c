@@ -186,9 +186,10 @@ static json_t *put_vm(const struct doctor *d, const struct doctor_vm *v)
 	static const char *const names[DOCTOR_VM] = {"zero_now", "zero_at_reset", "translate",
 						     "record"};
 	static const char *const access[] = {
-		[ACCESS_YES] = "yes",	    [ACCESS_DENIED] = "denied",
-		[ACCESS_TRACED] = "traced", [ACCESS_SHSTK] = "shadow stack",
-		[ACCESS_32BIT] = "32-bit",  [ACCESS_GONE] = "gone"};
+		[ACCESS_YES] = "yes",	     [ACCESS_DENIED] = "denied",
+		[ACCESS_TRACED] = "traced",  [ACCESS_SHSTK] = "shadow stack",
+		[ACCESS_32BIT] = "32-bit",   [ACCESS_GONE] = "gone",
+		[ACCESS_SECCOMP] = "seccomp"};
 	const struct vmfacts *f = &v->facts;
 	uint64_t khz = f->has_kvm ? f->khz : vm_guest_khz(f->vm, d->host.tsc_khz);
 	json_t *vcpus = json_array();

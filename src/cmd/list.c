@@ -4,13 +4,17 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/options.h"
 #include "base/text.h"
 #include "cmd/command.h"
 #include "vm/facts.h"
+#include "vm/judge.h"
+#include "vm/look.h"
 #include "vm/vm.h"
+#include "vm/vmfacts.h"
 
 struct config {
 	bool json;
@@ -43,12 +47,30 @@ struct listing {
 	char clocksource[32];
 	struct kvm_probe kvm;
 	bool has_kvm;
+	struct looks looks; /* of all vCPUs; empty when they cannot be looked at */
 };
 
 static void listing_free(struct listing *l)
 {
 	vms_free(&l->vms);
 	free(l->shown);
+	array_free(&l->looks);
+}
+
+enum masterclock { MASTERCLOCK_UNKNOWN, MASTERCLOCK_OFF, MASTERCLOCK_ON };
+
+static enum masterclock masterclock_of(const struct listing *l, const struct vm *vm)
+{
+	struct vmfacts facts;
+	enum masterclock r = MASTERCLOCK_UNKNOWN;
+
+	/* KVM decides it when a vCPU runs. */
+	if (judge_never_ran(vm) || !l->looks.n || vmfacts_read(NULL, vm, &l->looks, &facts))
+		return r;
+	if (facts.has_kvm)
+		r = facts.masterclock ? MASTERCLOCK_ON : MASTERCLOCK_OFF;
+	vmfacts_free(&facts);
+	return r;
 }
 
 /* --- JSON --- */
@@ -88,6 +110,9 @@ static void put_vcpu(struct strbuf *b, const struct vcpu *v)
 
 static void put_vm(struct strbuf *b, const struct listing *l, const struct vm *vm)
 {
+	static const char *const masterclocks[] = {[MASTERCLOCK_UNKNOWN] = "null",
+						   [MASTERCLOCK_OFF] = "false",
+						   [MASTERCLOCK_ON] = "true"};
 	const char *comma = "";
 
 	strbuf_puts(b, "{");
@@ -100,7 +125,7 @@ static void put_vm(struct strbuf *b, const struct listing *l, const struct vm *v
 	put_number(b, "vsock_cid", vm->vsock_cid >= 0, vm->vsock_cid);
 	put_number(b, "guest_khz", vm_guest_khz(vm, l->kvm.tsc_khz),
 		   (int64_t)vm_guest_khz(vm, l->kvm.tsc_khz));
-	put_text(b, "masterclock", NULL);
+	strbuf_printf(b, "\"masterclock\":%s,", masterclocks[masterclock_of(l, vm)]);
 	strbuf_puts(b, "\"vcpus\":[");
 	array_for_each(v, &vm->vcpus) {
 		strbuf_puts(b, comma);
@@ -159,6 +184,8 @@ static void add_vcpu(struct strbuf *b, const struct vcpu *v)
 
 static void add_vm(struct strbuf *b, const struct listing *l, const struct vm *vm)
 {
+	static const char *const masterclocks[] = {
+		[MASTERCLOCK_UNKNOWN] = "?", [MASTERCLOCK_OFF] = "off", [MASTERCLOCK_ON] = "on"};
 	char name[128], khz[24], cid[24];
 	uint64_t guest = vm_guest_khz(vm, l->kvm.tsc_khz);
 
@@ -166,7 +193,8 @@ static void add_vm(struct strbuf *b, const struct listing *l, const struct vm *v
 		      text_escape(name, sizeof(name), vm->name), vm->pid, vm->vmm->name,
 		      vm->vcpus.n,
 		      number_or(cid, sizeof(cid), vm->vsock_cid >= 0, vm->vsock_cid, "-"),
-		      number_or(khz, sizeof(khz), guest, (int64_t)guest, "?"), "?");
+		      number_or(khz, sizeof(khz), guest, (int64_t)guest, "?"),
+		      masterclocks[masterclock_of(l, vm)]);
 	if (vm->vcpus.n)
 		strbuf_puts(b, "  vCPU    THREAD  CPU                 OFFSET  RATIO\n");
 	array_for_each(v, &vm->vcpus)
@@ -242,6 +270,9 @@ static int read_listing(struct listing *l)
 		l->clocksource[0] = 0;
 	/* The frequency is KVM's to tell; a VM of our own is not worth it when there is no other. */
 	l->has_kvm = l->vms.n && !facts_kvm(&l->kvm);
+	/* Without it the masterclock is a "?", as everything that is not for this user. */
+	if (l->vms.n && !geteuid() && look_read(&l->looks))
+		array_free(&l->looks);
 	return 0;
 }
 

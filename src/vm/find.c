@@ -106,20 +106,75 @@ static int process_scan(const struct vm_roots *roots, pid_t pid, struct process 
 	return r == -EPERM ? -EACCES : r;
 }
 
-/* The debugfs directory of this VM: by its descriptor and a thread of this process. *ret_tid 0: no
+/* Has the process descriptors of these vCPUs? */
+static bool has_ids(const struct process *p, const struct vcpus *ids)
+{
+	array_for_each(v, ids) {
+		bool found = false;
+
+		array_for_each(f, &p->vcpu_fds)
+			found |= f->id == v->id;
+		if (!found)
+			return false;
+	}
+	return ids->n > 0;
+}
+
+enum owner { OWNER_OTHER, OWNER_MAYBE, OWNER_THIS };
+
+/* Of a directory whose name tells nothing, because the thread that made the VM has ended: the threads
+ * that have run its vCPUs tell. Before there are any, the vCPUs' ids are all there is. */
+static enum owner owner_by_vcpus(const struct vm_roots *roots, const struct process *p,
+				 const struct debugfs_dir *d)
+{
+	struct vcpus vcpus = {0};
+	enum owner r = OWNER_OTHER;
+	bool known = false;
+
+	if (debugfs_vcpu_ids(roots, d, &vcpus))
+		vcpus.n = 0;
+	array_for_each(v, &vcpus) {
+		debugfs_read_vcpu(roots, d, p->pid, v);
+		known |= v->has_run == 1;
+		if (v->tid)
+			r = OWNER_THIS;
+	}
+	if (!known && has_ids(p, &vcpus))
+		r = OWNER_MAYBE;
+	array_free(&vcpus);
+	return r;
+}
+
+static enum owner owner_of(const struct vm_roots *roots, const struct process *p,
+			   const struct debugfs_dir *d)
+{
+	long tgid = proc_status_number(proc_root(roots), d->tid, "Tgid");
+
+	if (tgid > 0)
+		return tgid == p->pid ? OWNER_THIS : OWNER_OTHER;
+	return owner_by_vcpus(roots, p, d);
+}
+
+/* The debugfs directory of this VM: by its descriptor and a thread of this process. *ret->tid 0: no
  * such directory. The descriptor may have been moved (dup) after the VM was made: a process with
  * one VM and one directory has no choice. */
 static int find_dir(const struct vm_roots *roots, const struct process *p, int vm_fd,
 		    struct debugfs_dir *ret)
 {
 	struct debugfs_dirs dirs = {0};
-	struct debugfs_dir other = {0};
-	unsigned others = 0;
+	struct debugfs_dir other = {0}, maybe = {0};
+	unsigned others = 0, maybes = 0;
 	int r = debugfs_list(roots, &dirs);
 
 	*ret = (struct debugfs_dir){0};
 	array_for_each(d, &dirs) {
-		if (proc_status_number(proc_root(roots), d->tid, "Tgid") != p->pid)
+		enum owner owner = owner_of(roots, p, d);
+
+		if (owner == OWNER_MAYBE && d->vm_fd == vm_fd) {
+			maybe = *d;
+			maybes++;
+		}
+		if (owner != OWNER_THIS)
 			continue;
 		other = *d;
 		others++;
@@ -128,6 +183,8 @@ static int find_dir(const struct vm_roots *roots, const struct process *p, int v
 	}
 	if (!ret->tid && others == 1 && p->vm_fds.n == 1)
 		*ret = other;
+	if (!ret->tid && !others && maybes == 1 && p->vm_fds.n == 1)
+		*ret = maybe;
 	array_free(&dirs);
 	return r == -ENOMEM ? r : 0;
 }

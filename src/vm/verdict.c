@@ -152,6 +152,11 @@ void verdict_translate_host(const struct hostfacts *h, const struct skewprobe *s
 			"exactly: offsets are read from KVM, and every later write is recorded");
 }
 
+static void refuse_failed(struct verdict *v, const char *why)
+{
+	verdict_set(v, ANSWER_NO, "%s (%s)", offset_refusal_text(OFFSET_FAILED), why);
+}
+
 static bool refuse_access(const struct vmfacts *f, struct verdict *ret)
 {
 	const char *text = offset_refusal_text(OFFSET_PERM);
@@ -171,10 +176,15 @@ static bool refuse_access(const struct vmfacts *f, struct verdict *ret)
 			    f->tracer);
 		return true;
 	case ACCESS_SHSTK:
+		refuse_failed(ret, "it has a user shadow stack");
+		return true;
+	case ACCESS_SECCOMP:
+		refuse_failed(ret,
+			      "its threads are under a seccomp filter, and suspending it needs "
+			      "CAP_SYS_ADMIN");
+		return true;
 	case ACCESS_32BIT:
-		verdict_set(ret, ANSWER_NO, "%s (%s)", offset_refusal_text(OFFSET_FAILED),
-			    f->access == ACCESS_SHSTK ? "it has a user shadow stack"
-						      : "a 32-bit process");
+		refuse_failed(ret, "a 32-bit process");
 		return true;
 	}
 	return false;

@@ -4,9 +4,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "vm/proc.h"
+
+/* Would PTRACE_O_SUSPEND_SECCOMP be granted (kernel/ptrace.c check_ptrace_options())? Our own state
+ * decides, so it is read from the real /proc. */
+static bool may_suspend_seccomp(void)
+{
+	char text[32];
+
+	return !proc_status(NULL, getpid(), "CapEff", text, sizeof(text)) &&
+	       strtoull(text, NULL, 16) >> CAP_SYS_ADMIN & 1 &&
+	       proc_status_number(NULL, getpid(), "Seccomp") <= 0;
+}
 
 /* Opening a thread's memory asks the kernel the same question as PTRACE_ATTACH does
  * (mm_access(PTRACE_MODE_ATTACH_FSCREDS), Yama included), and the thread notices nothing. */
@@ -26,6 +40,8 @@ static enum vm_access thread_access(const char *proc, pid_t pid, pid_t tid, pid_
 	}
 	if (proc_has_shadow_stack(proc, tid))
 		return ACCESS_SHSTK;
+	if (proc_status_number(proc, tid, "Seccomp") > 0 && !may_suspend_seccomp())
+		return ACCESS_SECCOMP;
 	snprintf(path, sizeof(path), "%s/%d/task/%d/mem", proc, pid, tid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 || errno == ENOENT || errno == ESRCH)

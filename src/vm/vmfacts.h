@@ -9,9 +9,10 @@
 /* May its threads be worked on with ptrace? */
 enum vm_access {
 	ACCESS_YES,
-	ACCESS_DENIED, /* not for this user (credentials, Yama, another security module) */
-	ACCESS_TRACED, /* by process tracer */
-	ACCESS_SHSTK,  /* a user shadow stack: our code would break it */
+	ACCESS_DENIED,	/* not for this user (credentials, Yama, another security module) */
+	ACCESS_TRACED,	/* by process tracer */
+	ACCESS_SHSTK,	/* a user shadow stack: our code would break it */
+	ACCESS_SECCOMP, /* under a filter that this user may not suspend: it could kill the VM */
 	ACCESS_32BIT,
 	ACCESS_GONE,
 };

@@ -230,6 +230,55 @@ static void created_by_a_thread(void **state)
 	assert_int_equal(vm.vcpus.v[0].fd, 31);
 }
 
+static void put_odd(int pid, int tid)
+{
+	put_process(pid, "/opt/odd", ARGV("odd\0"));
+	put_thread(pid, tid, "vcpu", 0, 0, "running");
+	put_fd(pid, 4, "anon_inode:kvm-vm");
+	put_fd(pid, 5, "anon_inode:kvm-vcpu:3");
+	put_fd(pid, 6, "anon_inode:kvm-vcpu:7");
+}
+
+static void put_odd_dir(int creator, const char *offset, const char *pid7)
+{
+	for (unsigned id = 3; id <= 7; id += 4) {
+		put_debugfs(creator, 4, id, "tsc-offset", offset);
+		put_debugfs(creator, 4, id, "pid", id == 3 ? "0" : pid7);
+	}
+}
+
+/* The threads that made these VMs have ended: no process has their ids. */
+static void created_by_an_ended_thread(void **state)
+{
+	_cleanup_vm_ struct vm a = {0}, b = {0}, c = {0};
+
+	put_odd(300, 301);
+	put_odd(400, 401);
+	put_odd_dir(398, "-40", "401");
+	put_odd_dir(298, "-30", "301");
+	assert_int_equal(vm_find_pid(&roots, 300, &a), 0);
+	assert_int_equal(a.vcpus.n, 2);
+	assert_int_equal(a.creator_tid, 298);
+	assert_int_equal(a.vcpus.v[1].id, 7);
+	assert_int_equal(a.vcpus.v[1].offset, -30);
+	assert_int_equal(a.vcpus.v[1].tid, 301);
+	assert_int_equal(vm_find_pid(&roots, 400, &b), 0);
+	assert_int_equal(b.vcpus.v[0].offset, -40);
+	/* One that has not run: by its vCPUs' ids. */
+	put_odd(500, 501);
+	put_odd_dir(498, "-50", "0");
+	assert_int_equal(vm_find_pid(&roots, 500, &c), 0);
+	assert_int_equal(c.vcpus.v[0].offset, -50);
+	/* A second one like it: no guess. */
+	vm_free(&c);
+	put_odd(600, 601);
+	put_odd_dir(598, "-60", "0");
+	assert_int_equal(vm_find_pid(&roots, 500, &c), 0);
+	assert_int_equal(c.creator_tid, 0);
+	assert_int_equal(c.vcpus.n, 2);
+	assert_false(c.vcpus.v[0].has_offset);
+}
+
 static void two_vms_in_one(void **state)
 {
 	_cleanup_vms_ struct vms vms = {0};
@@ -407,9 +456,11 @@ static void preemption(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(qemu_with_debugfs), TEST(without_debugfs),	  TEST(created_by_a_thread),
-		TEST(two_vms_in_one),	 TEST(refreshes),	  TEST(broken_trees),
-		TEST(preemption),	 cmocka_unit_test(kinds), cmocka_unit_test(real_proc),
+		TEST(qemu_with_debugfs),   TEST(without_debugfs),
+		TEST(created_by_a_thread), TEST(created_by_an_ended_thread),
+		TEST(two_vms_in_one),	   TEST(refreshes),
+		TEST(broken_trees),	   TEST(preemption),
+		cmocka_unit_test(kinds),   cmocka_unit_test(real_proc),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,6 +184,8 @@ static void zero_reset(void **state)
 	expect_reset(ANSWER_NO, "permission");
 	facts.access = ACCESS_SHSTK;
 	expect_reset(ANSWER_NO, "shadow stack");
+	facts.access = ACCESS_SECCOMP;
+	expect_reset(ANSWER_NO, "CAP_SYS_ADMIN");
 	facts.access = ACCESS_32BIT;
 	expect_reset(ANSWER_NO, "32-bit");
 	facts.access = ACCESS_GONE;

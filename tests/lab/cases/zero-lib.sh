@@ -32,18 +32,21 @@ zero_keep() { cp "$ZERO_OUT" "$ZERO_ERR" "$LAB_OUT/"; }
 zero_said() { wait_for "${2:-10}" grep -qE "$1" "$ZERO_ERR"; }
 zero_listed() { wait_for "${2:-10}" grep -qE "$1" "$ZERO_OUT"; }
 
-# tiny_start NAME [VCPUS]: a tinyvmm whose VM exists and has not run. tiny_pid NAME.
+# tiny_start NAME [ARG...]: a tinyvmm (of 2 vCPUs) whose VM exists and has not run; TINY_PREFIX goes
+# before its command. tiny_pid NAME.
 declare -A tiny_pids=() tiny_in=() tiny_out=()
 tiny_start() {
-	local in out
-	mkfifo "/tmp/tiny.$1.in" "/tmp/tiny.$1.out"
-	tinyvmm "${2:-2}" <"/tmp/tiny.$1.in" >"/tmp/tiny.$1.out" 2>"/tmp/tiny.$1.err" 7>&- &
-	tiny_pids[$1]=$!
-	exec {in}>"/tmp/tiny.$1.in" {out}<"/tmp/tiny.$1.out"
-	rm "/tmp/tiny.$1.in" "/tmp/tiny.$1.out"
-	tiny_in[$1]=$in tiny_out[$1]=$out
-	tiny_answer "$1" >/dev/null
+	local in out name=$1
+	shift
+	mkfifo "/tmp/tiny.$name.in" "/tmp/tiny.$name.out"
+	"${TINY_PREFIX[@]}" tinyvmm "${@:-2}" <"/tmp/tiny.$name.in" >"/tmp/tiny.$name.out" 2>"/tmp/tiny.$name.err" 7>&- &
+	tiny_pids[$name]=$!
+	exec {in}>"/tmp/tiny.$name.in" {out}<"/tmp/tiny.$name.out"
+	rm "/tmp/tiny.$name.in" "/tmp/tiny.$name.out"
+	tiny_in[$name]=$in tiny_out[$name]=$out
+	tiny_answer "$name" >/dev/null
 }
+TINY_PREFIX=()
 tiny_pid() { echo "${tiny_pids[$1]}"; }
 # tiny NAME COMMAND: its answer. tiny_ask and tiny_answer are the two halves.
 tiny() { tiny_ask "$1" "$2" && tiny_answer "$1"; }
