@@ -24,6 +24,7 @@ static const struct opt opts[] = {
 	 "list at most N violations (10; up to 20)"},
 	INPUT_OPT_TEXT(offsetof(struct config, given)),
 	INPUT_OPT_OFFSET(offsetof(struct config, given)),
+	INPUT_OPT_JOBS(offsetof(struct config, given)),
 	{0},
 };
 

@@ -69,19 +69,28 @@ static int find_newest(char **ret)
 	return 0;
 }
 
-int input_paths_open(struct input_paths *p, const struct input_given *given, struct input **ret)
+static int open_paths(struct input_paths *p, const struct input_options *o, struct input **ret)
 {
-	struct input_options o = {given->texts.v, given->texts.n, given->offsets.v,
-				  given->offsets.n};
 	int r;
 
-	if (p->args.n || o.n_texts)
-		return input_open_with(p->args.v, p->args.n, &o, ret);
+	if (p->args.n || o->n_texts)
+		return input_open_with(p->args.v, p->args.n, o, ret);
 	r = find_newest(&p->newest);
 	if (r)
 		return r;
 	log_info("reading \"%s\"", p->newest);
-	return input_open_with((const char *const *)&p->newest, 1, &o, ret);
+	return input_open_with((const char *const *)&p->newest, 1, o, ret);
+}
+
+int input_paths_open(struct input_paths *p, const struct input_given *given, struct input **ret)
+{
+	struct input_options o = {given->texts.v, given->texts.n, given->offsets.v,
+				  given->offsets.n};
+	int r = open_paths(p, &o, ret);
+
+	if (!r)
+		(*ret)->threads = given->jobs < UINT_MAX ? (unsigned)given->jobs : UINT_MAX;
+	return r;
 }
 
 void input_paths_free(struct input_paths *p)

@@ -9,6 +9,7 @@
 /* What all of them take besides: rows of their option tables, at is where the config has it. */
 struct input_given {
 	struct opt_strv texts, offsets;
+	uint64_t jobs;
 };
 #define INPUT_OPT(at, member, name, arg, help)                                            \
 	{                                                                                 \
@@ -20,6 +21,12 @@ struct input_given {
 		  "trace: FILE,kind=qemu; repeatable")
 #define INPUT_OPT_OFFSET(at) \
 	INPUT_OPT(at, offsets, "offset", "VM=TICKS", "TSC offset of a guest, by hand; repeatable")
+
+#define INPUT_OPT_JOBS(at)                                                              \
+	{                                                                               \
+		0, "jobs", OPT_U64, (at) + offsetof(struct input_given, jobs), "N",     \
+			"use N threads (one per CPU); the result does not depend on it" \
+	}
 
 struct input_paths {
 	struct ARRAY(const char *) args; /* of argv */

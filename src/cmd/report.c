@@ -41,6 +41,7 @@ static const struct opt report_opts[] = {
 	{'n', "head", OPT_U64, AT(head), "N", "stop after N events"},
 	INPUT_OPT_TEXT(AT(given)),
 	INPUT_OPT_OFFSET(AT(given)),
+	INPUT_OPT_JOBS(AT(given)),
 	{'r', "raw", OPT_FLAG, AT(raw), NULL, "fields as name=value instead of the event's text"},
 	{'j', "json", OPT_FLAG, AT(json), NULL, "one JSON object a line"},
 	{0, "color", OPT_FLAG, AT(colour), NULL, "colours also when the output is not a terminal"},

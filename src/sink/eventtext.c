@@ -2,6 +2,7 @@
 #include "sink/eventtext.h"
 
 #include <event-parse.h>
+#include <pthread.h>
 #include <trace-seq.h>
 
 #include "base/log.h"
@@ -11,6 +12,9 @@
  * somewhere behind them). It therefore gets a copy with this much zeroed room behind it. */
 #define RECORD_MAX (1u << 20)
 #define ROOM	   (4u << 20)
+
+/* libtraceevent's handles are shared, and not made for several threads. */
+static pthread_mutex_t tep_lock = PTHREAD_MUTEX_INITIALIZER;
 
 struct eventtext {
 	const struct input *in;
@@ -85,11 +89,16 @@ const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *r
 
 	if (!ev->kind->format || ev->size > RECORD_MAX)
 		return eventtext_raw(t, ev, ret_n);
-	if (!t->teps[ev->machine])
+	if (!t->teps[ev->machine]) {
+		pthread_mutex_lock(&tep_lock);
 		t->teps[ev->machine] = source_tep(t->in->machines.v[ev->machine].source);
+		pthread_mutex_unlock(&tep_lock);
+	}
 	memcpy(t->copy, ev->data, ev->size);
 	trace_seq_reset(&t->seq);
+	pthread_mutex_lock(&tep_lock);
 	tep_print_event(t->teps[ev->machine], &t->seq, &record, "%s", TEP_PRINT_INFO);
+	pthread_mutex_unlock(&tep_lock);
 	memset(t->copy, 0, ev->size);
 	*ret_n = t->seq.state == TRACE_SEQ__GOOD ? t->seq.len : 0;
 	while (*ret_n && t->seq.buffer[*ret_n - 1] == '\n')

@@ -124,10 +124,9 @@ static void put_fields(struct out *o, const struct event *ev)
 	out_char(o, '}');
 }
 
-static void put_where(struct sink_json *s, const struct event *ev)
+static void put_where(const struct sink_json *s, struct out *o, const struct event *ev)
 {
 	const struct input_machine *m = &s->in->machines.v[ev->machine];
-	struct out *o = s->out;
 
 	out_puts(o, "{\"ticks\":\"");
 	out_u64(o, ev->ticks);
@@ -156,26 +155,24 @@ static void put_where(struct sink_json *s, const struct event *ev)
 		out_puts(o, ",\"unaligned\":true");
 }
 
-static void put_lost(struct sink_json *s, const struct event *ev)
+static void put_lost(const struct sink_json *s, struct out *o, const struct event *ev)
 {
-	put_where(s, ev);
+	put_where(s, o, ev);
 	if (ev->end_ticks != UINT64_MAX)
-		put_big(s->out, "end_ticks", ev->end_ticks);
-	put_key(s->out, "lost");
+		put_big(o, "end_ticks", ev->end_ticks);
+	put_key(o, "lost");
 	if (ev->lost == UINT64_MAX)
-		out_puts(s->out, "null");
+		out_puts(o, "null");
 	else
-		out_u64(s->out, ev->lost);
-	out_puts(s->out, "}\n");
+		out_u64(o, ev->lost);
+	out_puts(o, "}\n");
 }
 
-static void put_event(struct sink_json *s, const struct event *ev)
+static void put_event(const struct sink_json *s, struct out *o, const struct event *ev)
 {
 	int pid = source_record_pid(ev->kind, ev->data);
-	const char *comm = source_comm(s->in->machines.v[ev->machine].source, pid);
-	struct out *o = s->out;
 
-	put_where(s, ev);
+	put_where(s, o, ev);
 	put_big(o,
 		source_facts(s->in->machines.v[ev->machine].source)->quantum_ns ? "raw_ns"
 										: "raw_ticks",
@@ -192,9 +189,9 @@ static void put_event(struct sink_json *s, const struct event *ev)
 		put_key(o, "pid");
 		out_u64(o, (uint64_t)pid);
 	}
-	if (comm) {
+	if (ev->comm) {
 		put_key(o, "comm");
-		out_json(o, comm, strlen(comm));
+		out_json(o, ev->comm, strlen(ev->comm));
 	}
 	put_key(o, "system");
 	out_json(o, ev->kind->system, strlen(ev->kind->system));
@@ -204,17 +201,38 @@ static void put_event(struct sink_json *s, const struct event *ev)
 	out_puts(o, "}\n");
 }
 
-static int json_batch(void *state, const struct event *ev, size_t n)
+/* Nothing of a thread's own: all share the sink. */
+static int json_worker_new(void *state, void **ret)
+{
+	*ret = state;
+	return 0;
+}
+
+static void json_worker_free(void *worker)
+{
+}
+
+static int json_work(void *worker, const struct event *ev, size_t n, void **part)
+{
+	const struct sink_json *s = worker;
+	struct out *o = out_part(part);
+
+	if (!o)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (ev[i].type == EVENT_LOST)
+			put_lost(s, o, &ev[i]);
+		else
+			put_event(s, o, &ev[i]);
+	}
+	return o->err;
+}
+
+static int json_emit(void *state, void *part)
 {
 	struct sink_json *s = state;
 
-	for (size_t i = 0; i < n; i++) {
-		if (ev[i].type == EVENT_LOST)
-			put_lost(s, &ev[i]);
-		else
-			put_event(s, &ev[i]);
-	}
-	return s->out->err;
+	return out_part_put(s->out, part);
 }
 
 static int json_end(void *state)
@@ -228,6 +246,10 @@ const struct consumer sink_json_consumer = {
 	.name = "json",
 	.wants_tasks = true,
 	.begin = json_begin,
-	.batch = json_batch,
+	.worker_new = json_worker_new,
+	.worker_free = json_worker_free,
+	.work = json_work,
+	.emit = json_emit,
+	.part_free = out_part_free,
 	.end = json_end,
 };

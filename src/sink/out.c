@@ -2,6 +2,7 @@
 #include "sink/out.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <stdbool.h>
 
 #include "base/fd.h"
@@ -9,9 +10,59 @@
 
 int out_flush(struct out *o)
 {
-	if (!o->err && o->n)
+	if (o->is_part && o->n) {
+		strbuf_add(&o->full, o->buf, o->n);
+		if (o->full.failed)
+			o->err = -ENOMEM;
+	} else if (!o->err && o->n) {
 		o->err = fd_write_all(o->fd, o->buf, o->n);
+	}
 	o->n = 0;
+	return o->err;
+}
+
+struct out *out_part(void **part)
+{
+	struct out *o = *part;
+
+	if (!o) {
+		o = *part = malloc(sizeof(*o));
+		if (!o)
+			return NULL;
+		o->full = (struct strbuf){0};
+	}
+	if (o->full.failed) {
+		strbuf_free(&o->full);
+		o->full = (struct strbuf){0};
+	}
+	o->fd = -1;
+	o->err = 0;
+	o->is_part = true;
+	o->n = o->full.n = 0;
+	return o;
+}
+
+void out_part_free(void *part)
+{
+	struct out *o = part;
+
+	if (o)
+		strbuf_free(&o->full);
+	free(o);
+}
+
+static void put_all(struct out *o, const char *s, size_t n)
+{
+	if (n && n < OUT_BYTES / 8)
+		out_put(o, s, n);
+	else if (n && !out_flush(o))
+		o->err = fd_write_all(o->fd, s, n);
+}
+
+int out_part_put(struct out *o, const struct out *part)
+{
+	put_all(o, part->full.s, part->full.n);
+	put_all(o, part->buf, part->n);
 	return o->err;
 }
 

@@ -2,19 +2,29 @@
 /* A buffered stream to a file descriptor. Errors stick: later puts do nothing, out_flush() tells. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/text.h"
 
 #define OUT_BYTES (128u << 10)
 
 struct out {
-	int fd, err; /* err: 0 or -errno of the first failure */
+	int fd, err;  /* err: 0 or -errno of the first failure */
+	bool is_part; /* a part of a stream, kept in memory until it is its turn */
 	size_t n;
+	struct strbuf full; /* of a part: what went before buf */
 	char buf[OUT_BYTES];
 };
+
+/* For consumers with work and emit (timeline/event.h): *part is made, or emptied. NULL without memory. */
+struct out *out_part(void **part);
+/* Appends a part to a stream. 0 or the stream's -errno. */
+must_check int out_part_put(struct out *o, const struct out *part);
+void out_part_free(void *part);
 
 /* Writes what is buffered. 0 or the -errno that stuck. */
 must_check int out_flush(struct out *o);

@@ -15,15 +15,19 @@
 struct sink_text {
 	struct sink_text_config c;
 	const struct input *in;
-	struct eventtext *texts;
 	struct clock_view *clock;
 	unsigned name_width;
+};
+
+struct printer { /* of a thread */
+	const struct sink_text *s;
+	struct eventtext *texts;
+	struct out *out;
 };
 
 int sink_text_new(const struct input *in, const struct sink_text_config *c, struct sink_text **ret)
 {
 	struct sink_text *s = calloc(1, sizeof(*s));
-	int r;
 
 	if (!s)
 		return log_err_r(-ENOMEM, "cannot print: %m");
@@ -36,19 +40,14 @@ int sink_text_new(const struct input *in, const struct sink_text_config *c, stru
 		n = n > NAME_WIDE ? NAME_WIDE : n;
 		s->name_width = n > s->name_width ? n : s->name_width;
 	}
-	r = eventtext_new(in, &s->texts);
-	if (r)
-		sink_text_free(s);
-	else
-		*ret = s;
-	return r;
+	*ret = s;
+	return 0;
 }
 
 void sink_text_free(struct sink_text *s)
 {
 	if (!s)
 		return;
-	eventtext_free(s->texts);
 	clock_view_free(s->clock);
 	free(s);
 }
@@ -62,10 +61,10 @@ static int text_begin(void *state, const struct timeline *t)
 	return clock_view_new(t, s->c.clock, &s->clock);
 }
 
-static void colour(struct sink_text *s, const char *code)
+static void colour(const struct printer *p, const char *code)
 {
-	if (s->c.colour)
-		out_puts(s->c.out, code);
+	if (p->s->c.colour)
+		out_puts(p->out, code);
 }
 
 static void put_padded(struct out *o, const char *text, unsigned width)
@@ -78,11 +77,11 @@ static void put_padded(struct out *o, const char *text, unsigned width)
 }
 
 /* TASK-PID; a task is unknown when the file has no name for the pid. */
-static void put_task(struct sink_text *s, const struct event *ev)
+static void put_task(const struct printer *p, const struct event *ev)
 {
-	struct out *o = s->c.out;
+	struct out *o = p->out;
 	int pid = source_record_pid(ev->kind, ev->data);
-	const char *comm = source_comm(s->in->machines.v[ev->machine].source, pid);
+	const char *comm = ev->comm;
 	char digits[16];
 	size_t n;
 
@@ -99,18 +98,18 @@ static void put_task(struct sink_text *s, const struct event *ev)
 
 /* Time, a mark, machine, CPU. The mark: '~' the tick is a bound or an interval, '?' the machine's
  * clock is not the host's. */
-static void put_where(struct sink_text *s, const struct event *ev)
+static void put_where(const struct printer *p, const struct event *ev)
 {
 	static const char *const colours[] = {"\033[36m", "\033[32m", "\033[33m", "\033[35m"};
-	const struct input_machine *m = &s->in->machines.v[ev->machine];
-	struct out *o = s->c.out;
+	const struct input_machine *m = &p->s->in->machines.v[ev->machine];
+	struct out *o = p->out;
 
-	clock_view_put(s->clock, o, ev->ticks);
+	clock_view_put(p->s->clock, o, ev->ticks);
 	out_char(o, !m->aligned ? '?' : ev->width || ev->err_ticks || ev->doubtful ? '~' : ' ');
 	out_char(o, ' ');
-	colour(s, colours[ev->machine % ARRAY_SIZE(colours)]);
-	put_padded(o, m->name, s->name_width);
-	colour(s, "\033[m");
+	colour(p, colours[ev->machine % ARRAY_SIZE(colours)]);
+	put_padded(o, m->name, p->s->name_width);
+	colour(p, "\033[m");
 	out_puts(o, " [");
 	if (ev->cpu == SOURCE_NO_CPU)
 		out_puts(o, "  -");
@@ -119,12 +118,12 @@ static void put_where(struct sink_text *s, const struct event *ev)
 	out_puts(o, "] ");
 }
 
-static void put_lost(struct sink_text *s, const struct event *ev)
+static void put_lost(const struct printer *p, const struct event *ev)
 {
-	struct out *o = s->c.out;
+	struct out *o = p->out;
 
-	put_where(s, ev);
-	colour(s, "\033[31m");
+	put_where(p, ev);
+	colour(p, "\033[31m");
 	if (ev->lost == UINT64_MAX)
 		out_puts(o, "-- events are LOST here, how many is not known; until ");
 	else {
@@ -136,51 +135,86 @@ static void put_lost(struct sink_text *s, const struct event *ev)
 		out_puts(o, "the end");
 	} else {
 		out_char(o, '+');
-		clock_view_put_span(s->clock, o, ev->end_ticks - ev->ticks);
+		clock_view_put_span(p->s->clock, o, ev->end_ticks - ev->ticks);
 	}
-	colour(s, "\033[m");
+	colour(p, "\033[m");
 	out_char(o, '\n');
 }
 
-static void put_event(struct sink_text *s, const struct event *ev)
+static void put_event(const struct printer *p, const struct event *ev)
 {
-	struct out *o = s->c.out;
+	struct out *o = p->out;
 	const char *text;
 	size_t n;
 
-	put_where(s, ev);
-	put_task(s, ev);
+	put_where(p, ev);
+	put_task(p, ev);
 	out_puts(o, "  ");
-	colour(s, "\033[1m");
+	colour(p, "\033[1m");
 	put_padded(o, ev->kind->name, KIND_WIDTH);
-	colour(s, "\033[m");
+	colour(p, "\033[m");
 	out_char(o, ' ');
-	text = s->c.raw ? eventtext_raw(s->texts, ev, &n) : eventtext_get(s->texts, ev, &n);
+	text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n) : eventtext_get(p->texts, ev, &n);
 	out_escaped(o, text, n, INDENT);
 	if (ev->width) {
 		out_puts(o, " {within +");
-		clock_view_put_span(s->clock, o, ev->width);
+		clock_view_put_span(p->s->clock, o, ev->width);
 		out_char(o, '}');
 	}
 	if (ev->err_ticks) {
 		out_puts(o, " {±");
-		clock_view_put_span(s->clock, o, ev->err_ticks);
+		clock_view_put_span(p->s->clock, o, ev->err_ticks);
 		out_char(o, '}');
 	}
 	out_char(o, '\n');
 }
 
-static int text_batch(void *state, const struct event *ev, size_t n)
+static int text_worker_new(void *state, void **ret)
+{
+	struct sink_text *s = state;
+	struct printer *p = calloc(1, sizeof(*p));
+	int r;
+
+	if (!p)
+		return log_err_r(-ENOMEM, "cannot print: %m");
+	p->s = s;
+	r = eventtext_new(s->in, &p->texts);
+	if (r)
+		free(p);
+	else
+		*ret = p;
+	return r;
+}
+
+static void text_worker_free(void *worker)
+{
+	struct printer *p = worker;
+
+	eventtext_free(p->texts);
+	free(p);
+}
+
+static int text_work(void *worker, const struct event *ev, size_t n, void **part)
+{
+	struct printer *p = worker;
+
+	p->out = out_part(part);
+	if (!p->out)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		if (ev[i].type == EVENT_LOST)
+			put_lost(p, &ev[i]);
+		else
+			put_event(p, &ev[i]);
+	}
+	return p->out->err;
+}
+
+static int text_emit(void *state, void *part)
 {
 	struct sink_text *s = state;
 
-	for (size_t i = 0; i < n; i++) {
-		if (ev[i].type == EVENT_LOST)
-			put_lost(s, &ev[i]);
-		else
-			put_event(s, &ev[i]);
-	}
-	return s->c.out->err;
+	return out_part_put(s->c.out, part);
 }
 
 static int text_end(void *state)
@@ -194,6 +228,10 @@ const struct consumer sink_text_consumer = {
 	.name = "text",
 	.wants_tasks = true,
 	.begin = text_begin,
-	.batch = text_batch,
+	.worker_new = text_worker_new,
+	.worker_free = text_worker_free,
+	.work = text_work,
+	.emit = text_emit,
+	.part_free = out_part_free,
 	.end = text_end,
 };

@@ -4,11 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define COMMS_MAX (1u << 18)
+#define COMMS_MAX  (1u << 18)
+#define NAME_BYTES 28 /* TASK_COMM_LEN is 16; kworkers' long names come with up to 24 */
+#define NAMES	   128
 
 struct comm_slot {
-	int pid;       /* -1: free */
-	char name[28]; /* TASK_COMM_LEN is 16; kworkers' long names come with up to 24 */
+	int pid; /* -1: free */
+	const char *name;
+};
+
+struct comm_names { /* they stay where they are */
+	struct comm_names *next;
+	char v[NAMES][NAME_BYTES];
 };
 
 static struct comm_slot *find(const struct comms *c, int pid)
@@ -23,10 +30,12 @@ static struct comm_slot *find(const struct comms *c, int pid)
 static bool grow(struct comms *c)
 {
 	uint32_t size = c->size ? 2 * c->size : 256;
-	struct comms bigger = {.slots = malloc(size * sizeof(*c->slots)), .n = c->n, .size = size};
+	struct comms bigger = *c;
 
+	bigger.slots = malloc(size * sizeof(*c->slots));
 	if (!bigger.slots)
 		return false;
+	bigger.size = size;
 	for (uint32_t i = 0; i < size; i++)
 		bigger.slots[i].pid = -1;
 	for (uint32_t i = 0; i < c->size; i++)
@@ -37,21 +46,38 @@ static bool grow(struct comms *c)
 	return true;
 }
 
+static char *room(struct comms *c)
+{
+	if (c->n % NAMES == 0) {
+		struct comm_names *more = malloc(sizeof(*more));
+
+		if (!more)
+			return NULL;
+		more->next = c->names;
+		c->names = more;
+	}
+	return c->names->v[c->n % NAMES];
+}
+
 void comms_add(struct comms *c, int pid, const char *name, size_t n)
 {
 	struct comm_slot *s;
+	char *to;
 
 	if (pid < 0 || c->n >= COMMS_MAX || (2 * (c->n + 1) > c->size && !grow(c)))
 		return;
 	s = find(c, pid);
 	if (s->pid == pid)
 		return;
+	to = room(c);
+	if (!to)
+		return;
 	n = strnlen(name, n);
-	if (n > sizeof(s->name) - 1)
-		n = sizeof(s->name) - 1;
-	memcpy(s->name, name, n);
-	s->name[n] = 0;
-	s->pid = pid;
+	if (n > NAME_BYTES - 1)
+		n = NAME_BYTES - 1;
+	memcpy(to, name, n);
+	to[n] = 0;
+	*s = (struct comm_slot){pid, to};
 	c->n++;
 }
 
@@ -67,6 +93,12 @@ const char *comms_get(const struct comms *c, int pid)
 
 void comms_free(struct comms *c)
 {
+	while (c->names) {
+		struct comm_names *next = c->names->next;
+
+		free(c->names);
+		c->names = next;
+	}
 	free(c->slots);
 	*c = (struct comms){0};
 }

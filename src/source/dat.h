@@ -54,3 +54,6 @@ must_check int dat_lane_add(struct dat *d, const char *buffer, unsigned cpu,
 int dat_cursor_new(struct source *s, size_t lane, const bool *wanted, struct source_cursor **ret);
 void dat_cursor_free(struct source_cursor *c);
 int dat_cursor_read(struct source_cursor *c, struct source_item *items, unsigned max);
+struct hold *dat_cursor_hold(const struct source_cursor *c);
+void dat_cursor_defer(struct source_cursor *c);
+void dat_cursor_tell(struct source_cursor *c);

@@ -57,11 +57,10 @@ int dat_map_check(struct dat_map *m, bool look)
 		lost = look ? mapped_lost_now(m->mapped, m->path) : mapped_lost(m->mapped);
 	if (lost == SIZE_MAX)
 		return 0;
-	if (!m->told_cut)
+	if (!atomic_exchange(&m->told_cut, true))
 		log_err("\"%s\": byte %zu: cannot be read any more; somebody cut the file, which "
 			"had %zu bytes, or its disk fails",
 			m->path, lost, m->n);
-	m->told_cut = true;
 	return -EIO;
 }
 
@@ -248,6 +247,9 @@ const struct source_ops source_tracedat = {
 	.cursor_new = dat_cursor_new,
 	.cursor_free = dat_cursor_free,
 	.cursor_read = dat_cursor_read,
+	.cursor_hold = dat_cursor_hold,
+	.cursor_defer = dat_cursor_defer,
+	.cursor_tell = dat_cursor_tell,
 	.comm = dat_comm_of,
 	.comm_learn = dat_comm_learn,
 	.tep = dat_tep,

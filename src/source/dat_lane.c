@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* One CPU's pages, read in place from the map, or decompressed chunk by chunk into two buffers that
- * take turns, so that a read's records outlive the next read. */
+/* One CPU's pages, read in place from the map, or decompressed chunk by chunk into memory that lives
+ * as long as somebody holds it. */
 #include "source/dat.h"
 
 #include <stdlib.h>
@@ -17,16 +17,16 @@ struct dat_cursor {
 	struct dat_in in;     /* what is left of the lane in the file */
 	uint32_t chunks_left; /* compressed lanes */
 	struct dat_unpacker unpacker;
-	struct {
-		uint8_t *p;
-		size_t size;
-	} buf[2];
-	unsigned turn;
-	bool turned;	      /* in this read: a chunk of which nothing came is overwritten */
-	const uint8_t *pages; /* what is left of the chunk */
+	struct hold *chunk;
+	const uint8_t *pages;		/* what is left of the chunk */
 	size_t pages_bytes, page_bytes; /* page_bytes: of the page at hand, that are there */
 	uint64_t broken_told;
 	bool is_open, ended;
+	bool defer; /* what is broken is said by dat_cursor_tell() */
+	struct {
+		uint64_t offset;
+		const char *what; /* NULL: nothing is to be said */
+	} tell;
 };
 
 int dat_lane_add(struct dat *d, const char *buffer, unsigned cpu, const struct dat_place *at)
@@ -100,37 +100,58 @@ void dat_cursor_free(struct source_cursor *cursor)
 {
 	struct dat_cursor *c = (struct dat_cursor *)cursor;
 
-	free(c->buf[0].p);
-	free(c->buf[1].p);
+	hold_put(c->chunk);
 	dat_unpacker_free(&c->unpacker);
 	free(c);
 }
 
-static void tell_broken(struct dat_cursor *c, uint64_t offset, const char *what)
+void dat_cursor_tell(struct source_cursor *cursor)
 {
-	ringbuf_gap(&c->rb);
-	if (c->lane->told_broken)
+	struct dat_cursor *c = (struct dat_cursor *)cursor;
+
+	if (!c->tell.what || c->lane->told_broken)
 		return;
 	if (!dat_map_check(c->lane->map, true) && c->d->told_broken++ < DAT_TOLD_MAX)
 		log_warn("\"%s\": byte %llu, CPU %u: %s; events are lost there%s",
-			 c->lane->map->path, (unsigned long long)offset,
-			 c->d->fact_lanes.v[c->lane - c->d->lanes.v].cpu, what,
+			 c->lane->map->path, (unsigned long long)c->tell.offset,
+			 c->d->fact_lanes.v[c->lane - c->d->lanes.v].cpu, c->tell.what,
 			 c->d->told_broken == DAT_TOLD_MAX ? "; more such places are not named"
 							   : "");
 	c->lane->told_broken = true;
 }
 
+void dat_cursor_defer(struct source_cursor *cursor)
+{
+	((struct dat_cursor *)cursor)->defer = true;
+}
+
+/* One place of a lane is named: the first. */
+static void tell_broken(struct dat_cursor *c, uint64_t offset, const char *what)
+{
+	ringbuf_gap(&c->rb);
+	if (c->tell.what)
+		return;
+	c->tell.offset = offset;
+	c->tell.what = what;
+	if (!c->defer)
+		dat_cursor_tell(&c->c);
+}
+
+struct hold *dat_cursor_hold(const struct source_cursor *cursor)
+{
+	return hold_get(((const struct dat_cursor *)cursor)->chunk);
+}
+
+/* The last chunk's memory again, when nobody holds it. */
 static uint8_t *chunk_buffer(struct dat_cursor *c, size_t n)
 {
-	if (!c->turned)
-		c->turn ^= 1;
-	c->turned = true;
-	if (c->buf[c->turn].size < n) {
-		free(c->buf[c->turn].p);
-		c->buf[c->turn].p = malloc(n);
-		c->buf[c->turn].size = c->buf[c->turn].p ? n : 0;
+	struct hold *h = c->chunk;
+
+	if (!h || h->bytes < n || atomic_load_explicit(&h->refs, memory_order_acquire) > 1) {
+		hold_put(h);
+		h = c->chunk = hold_new(n);
 	}
-	return c->buf[c->turn].p;
+	return h ? h->p : NULL;
 }
 
 /* u32 packed bytes, u32 bytes, data. False at the end of the lane. */
@@ -248,9 +269,7 @@ int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, uns
 	struct dat_cursor *c = (struct dat_cursor *)cursor;
 	unsigned n;
 
-	c->turned = false;
 	n = read_items(c, items, max);
-
 	/* of a file that was cut meanwhile nothing is given out that may be zeros */
 	return dat_map_check(c->lane->map, c->ended) ? -EIO : (int)n;
 }

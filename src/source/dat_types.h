@@ -46,7 +46,7 @@ struct dat_map { /* a mapped file */
 	struct mapped *mapped;
 	const uint8_t *p;
 	size_t n;
-	bool told_cut; /* that it was cut while it was read */
+	atomic_bool told_cut; /* that it was cut while it was read */
 };
 
 struct dat_lane { /* same index as facts.lanes */

@@ -2,6 +2,7 @@
 /* What a format's reader implements; used inside source/ only. */
 #pragma once
 
+#include "source/hold.h"
 #include "source/source.h"
 
 struct source_ops {
@@ -14,6 +15,10 @@ struct source_ops {
 			  struct source_cursor **ret);
 	void (*cursor_free)(struct source_cursor *c);
 	int (*cursor_read)(struct source_cursor *c, struct source_item *items, unsigned max);
+	/* source/hold.h; all three or none */
+	struct hold *(*cursor_hold)(const struct source_cursor *c);
+	void (*cursor_defer)(struct source_cursor *c);
+	void (*cursor_tell)(struct source_cursor *c);
 	const char *(*comm)(const struct source *s, int pid);
 	void (*comm_learn)(struct source *s, int pid, const char *name, size_t n);
 	struct tep_handle *(*tep)(const struct source *s);

@@ -106,6 +106,26 @@ int source_cursor_read(struct source_cursor *c, struct source_item *items, unsig
 	return c->ops->cursor_read(c, items, max);
 }
 
+bool source_cursor_is_threadable(const struct source_cursor *c)
+{
+	return c->ops->cursor_hold != NULL;
+}
+
+struct hold *source_cursor_hold(const struct source_cursor *c)
+{
+	return c->ops->cursor_hold(c);
+}
+
+void source_cursor_defer(struct source_cursor *c)
+{
+	c->ops->cursor_defer(c);
+}
+
+void source_cursor_tell(struct source_cursor *c)
+{
+	c->ops->cursor_tell(c);
+}
+
 const struct source_field *source_field_find(const struct source_kind *k, const char *name)
 {
 	for (size_t i = 0; i < k->n_fields; i++)

@@ -105,7 +105,7 @@ struct source_item {
 must_check int source_cursor_new(struct source *s, size_t lane, const bool *wanted,
 				 struct source_cursor **ret);
 void source_cursor_free(struct source_cursor *c);
-/* At most max; 0 at the end, -errno after a message. data stays valid until the next but one call. */
+/* At most max; 0 at the end, -errno after a message. data: until the next call, or source/hold.h. */
 must_check int source_cursor_read(struct source_cursor *c, struct source_item *items, unsigned max);
 
 #define _cleanup_source_	_cleanup_(source_cleanup)

@@ -34,16 +34,31 @@ struct event {
 	const struct source_kind *kind;
 	const void *data;	  /* the record, common fields first */
 	uint64_t end_ticks, lost; /* EVENT_LOST only */
+	const char *comm; /* of its thread, NULL unknown; when a consumer of the pass wants_tasks */
 };
 
 struct timeline;
 
-/* Gets all events in order. Several consumers share one pass. NULL members are skipped. */
+/* Gets all events in order. Several consumers share one pass. NULL members are skipped.
+ *
+ * begin, batch, emit and end are called one at a time by the thread that runs the pass. A consumer
+ * whose work depends on nothing but the events themselves (text) has work and emit instead of batch:
+ * then batches are worked on by several threads at a time and their results given out in order. What
+ * work may use: the worker's own state, what no one changes during the pass, and event.comm (not
+ * source_comm()). */
 struct consumer {
 	const char *name;
 	int (*begin)(void *state, const struct timeline *t);
 	int (*batch)(void *state, const struct event *ev,
 		     size_t n); /* 0, or -errno stops the pass */
 	int (*end)(void *state);
-	bool wants_tasks; /* source_comm() also knows the names that events told so far */
+	bool wants_tasks; /* event.comm, and source_comm(), also know names that events told so far */
+
+	/* A state for a thread, after begin. 0 or -errno after a message. */
+	int (*worker_new)(void *state, void **ret);
+	void (*worker_free)(void *worker);
+	/* *part is NULL at first, later a part that emit is done with. 0 or -errno. */
+	int (*work)(void *worker, const struct event *ev, size_t n, void **part);
+	int (*emit)(void *state, void *part); /* 0, or -errno stops the pass */
+	void (*part_free)(void *part);
 };

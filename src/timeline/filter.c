@@ -134,19 +134,27 @@ static bool is_vcpu_tid(const struct filter_machine *fm, int pid)
 	return false;
 }
 
-bool filter_event(const struct filter *f, const struct input_machine *m, const struct event *ev)
+bool filter_has_tests(const struct filter *f, size_t machine)
 {
-	const struct filter_machine *fm = &f->machines[ev->machine];
+	const struct filter_machine *fm = &f->machines[machine];
+
+	return fm->wanted || f->ask.has_pid || f->ask.task || fm->n_vcpu_tids;
+}
+
+bool filter_item(const struct filter *f, size_t machine, const struct input_machine *m,
+		 const struct source_item *it)
+{
+	const struct filter_machine *fm = &f->machines[machine];
 	int pid;
 
-	if (fm->wanted && !fm->wanted[ev->kind->index])
+	if (fm->wanted && !fm->wanted[it->kind->index])
 		return false;
 	if (!f->ask.has_pid && !f->ask.task && !fm->n_vcpu_tids)
 		return true;
-	pid = source_record_pid(ev->kind, ev->data);
+	pid = source_record_pid(it->kind, it->data);
 	if (f->ask.has_pid && pid != f->ask.pid)
 		return false;
 	if (fm->n_vcpu_tids && !is_vcpu_tid(fm, pid))
 		return false;
-	return !f->ask.task || task_matches(f, m, ev->machine, pid);
+	return !f->ask.task || task_matches(f, m, machine, pid);
 }

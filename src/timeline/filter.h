@@ -29,5 +29,8 @@ must_check int filter_init(struct filter *f, const struct timeline_filter *ask,
 void filter_free(struct filter *f);
 /* Whether anything of that lane can pass. */
 bool filter_lane(const struct filter *f, const struct input *in, const struct timeline_lane *l);
+/* Whether not all records of that machine pass. */
+bool filter_has_tests(const struct filter *f, size_t machine);
 /* Whether a record passes. */
-bool filter_event(const struct filter *f, const struct input_machine *m, const struct event *ev);
+bool filter_item(const struct filter *f, size_t machine, const struct input_machine *m,
+		 const struct source_item *it);

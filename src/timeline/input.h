@@ -53,6 +53,7 @@ struct input {
 	struct tick_conv conv;		 /* of the host's ticks; mult 0 unknown */
 	uint64_t begin_ticks, end_ticks; /* of the recording; 0 unknown */
 	char *title;			 /* path of the session or of the first file */
+	unsigned threads;		 /* that a pass may use, 0: one per CPU */
 };
 
 /* Given by hand. Zero-initialise. */

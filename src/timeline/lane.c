@@ -6,7 +6,7 @@ enum { TIE_HOST, TIE_GUEST, TIE_EXIT };
 
 #define TIE(rank, lane) ((uint32_t)(rank) << 24 | (lane))
 
-/* Host ticks of the raw stamp of record seq, which is the next one. */
+/* Host ticks of the raw stamp of a record of the segment at hand. */
 static struct tsc_range translate(const struct lane *l, uint64_t raw, bool *ret_doubtful)
 {
 	const struct tsc_epochs *e = l->pub.vcpu ? &l->pub.vcpu->epochs : NULL;
@@ -38,7 +38,7 @@ static void find_segment(struct lane *l, uint64_t seq)
 		l->segment++;
 }
 
-static void set_time(struct lane *l, struct event *ev, struct tsc_range r)
+static void set_time(struct lane *l, struct tsc_range r)
 {
 	uint64_t width = r.hi - r.lo;
 
@@ -46,63 +46,56 @@ static void set_time(struct lane *l, struct event *ev, struct tsc_range r)
 	if (r.lo < l->floor) {
 		r.lo = l->floor;
 		width = r.hi > r.lo ? r.hi - r.lo : 0;
-		ev->doubtful = true;
+		l->doubtful = true;
 	}
-	ev->ticks = r.lo;
-	ev->width = width;
+	l->ticks = r.lo;
+	l->width = width;
 }
 
 /* Of a stamp that stands for an interval of another clock the middle counts. Middles may be out of
  * order by what the clock's readings differ. */
-static void set_middle(const struct lane *l, struct event *ev, struct tsc_range r)
+static void set_middle(struct lane *l, struct tsc_range r)
 {
-	ev->ticks = r.lo + (r.hi - r.lo) / 2;
-	ev->err_ticks = (r.hi - ev->ticks) ?: 1;
-	if (ev->ticks < l->floor) {
-		ev->err_ticks += l->floor - ev->ticks;
-		ev->ticks = l->floor;
+	l->ticks = r.lo + (r.hi - r.lo) / 2;
+	l->err_ticks = (r.hi - l->ticks) ?: 1;
+	if (l->ticks < l->floor) {
+		l->err_ticks += l->floor - l->ticks;
+		l->ticks = l->floor;
 	}
 }
 
-static void make_event(struct lane *l, const struct source_item *it)
+static void set_translated(struct lane *l, const struct source_item *it)
 {
-	struct event *ev = &l->head;
 	struct tsc_range t;
 	bool doubtful;
 
 	/* an interrupted one has the stamp of the next one */
 	find_segment(l, l->seq + !!(it->flags & ITEM_INTERRUPTED));
 	t = translate(l, it->raw_ticks, &doubtful);
-	l->seq++;
-	*ev = (struct event){
-		.type = EVENT_RECORD,
-		.machine = l->pub.machine,
-		.cpu = l->pub.cpu,
-		.lane = l->index,
-		.raw_ticks = it->raw_ticks,
-		.kind = it->kind,
-		.data = it->data,
-		.size = it->size,
-		.doubtful = doubtful || (it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED)),
-	};
+	l->doubtful |= doubtful;
 	if (l->machine->clock)
-		set_middle(l, ev, t);
+		set_middle(l, t);
 	else
-		set_time(l, ev, t);
+		set_time(l, t);
+}
+
+static inline void take_record(struct lane *l, const struct source_item *it)
+{
+	if (l->tasks)
+		tasks_learn(l->tasks, l->machine->source, it);
+	l->doubtful = it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED);
+	if (l->is_shifted)
+		set_time(l, (struct tsc_range){it->raw_ticks - l->shift, it->raw_ticks - l->shift});
+	else
+		set_translated(l, it);
+	l->seq++;
 	l->tie = TIE(it->kind == l->exit_kind && it->kind ? TIE_EXIT
 		     : l->machine->is_guest		  ? TIE_GUEST
 							  : TIE_HOST,
 		     l->index);
 }
 
-static void take_record(struct lane *l, const struct source_item *it)
-{
-	if (l->tasks)
-		tasks_learn(l->tasks, l->machine->source, it);
-	make_event(l, it);
-}
-
-static void make_lost(struct lane *l, const struct source_item *it)
+static void take_lost(struct lane *l, const struct source_item *it)
 {
 	struct tsc_range end;
 	bool doubtful;
@@ -114,98 +107,128 @@ static void make_lost(struct lane *l, const struct source_item *it)
 					 : l->begin < UINT64_MAX ? l->begin
 								 : 0,
 					 UINT64_MAX};
-	l->head = (struct event){
-		.type = EVENT_LOST,
-		.machine = l->pub.machine,
-		.cpu = l->pub.cpu,
-		.lane = l->index,
-		.raw_ticks = it->raw_ticks,
-		.ticks = l->floor	     ? l->floor
-			 : l->begin < end.lo ? l->begin
-					     : end.lo,
-		.end_ticks = end.hi,
-		.lost = it->lost,
-	};
-	if (l->head.end_ticks < l->head.ticks)
-		l->head.end_ticks = l->head.ticks;
+	l->ticks = l->floor ? l->floor : l->begin < end.lo ? l->begin : end.lo;
+	l->end_ticks = end.hi < l->ticks ? l->ticks : end.hi;
 	l->tie = TIE(l->machine->is_guest ? TIE_GUEST : TIE_HOST, l->index);
 }
 
-static int refill(struct lane *l, struct lane_flush *f)
+void lane_event(const struct lane *l, struct event *ev)
 {
-	int n;
+	const struct source_item *it = l->item;
+	bool lost = it->flags & ITEM_LOST;
 
-	if (l->flushes == f->count) {
-		n = f->flush(f->state);
-		if (n)
-			return n;
+	*ev = (struct event){
+		.ticks = l->ticks,
+		.raw_ticks = it->raw_ticks,
+		.machine = l->pub.machine,
+		.cpu = l->pub.cpu,
+		.lane = l->index,
+	};
+	if (lost) {
+		ev->type = EVENT_LOST;
+		ev->end_ticks = l->end_ticks;
+		ev->lost = it->lost;
+		return;
 	}
-	l->flushes = f->count;
-	n = source_cursor_read(l->cursor, l->items, LANE_ITEMS);
-	l->pos = 0;
-	l->n = n > 0 ? (unsigned)n : 0;
-	l->ended = n <= 0;
-	return n < 0 ? n : 0;
+	ev->type = EVENT_RECORD;
+	ev->width = l->width;
+	ev->err_ticks = l->err_ticks;
+	ev->doubtful = l->doubtful;
+	ev->kind = it->kind;
+	ev->data = it->data;
+	ev->size = it->size;
 }
 
-/* Whether the head is to be shown; sets ended behind the filter's time. */
-static bool passes(struct lane *l)
+static int refill(struct lane *l, struct lane_keep *k)
+{
+	struct block *old;
+	int r = feed_next(&k->feed, &l->feed, &old);
+
+	if (old) {
+		int e = k->retire(k->state, old);
+
+		r = r ? r : e;
+	}
+	if (!r && l->feed.now->n < 0)
+		r = l->feed.now->n;
+	l->pos = 0;
+	l->n = r ? 0 : (unsigned)l->feed.now->n;
+	l->ended = !l->n;
+	return r;
+}
+
+/* Whether the next event is to be shown; sets ended behind the filter's time. */
+static inline bool passes(struct lane *l)
 {
 	const struct timeline_filter *ask = &l->filter->ask;
-	const struct event *ev = &l->head;
 
-	if (ev->ticks > ask->to_ticks) {
+	if (l->ticks > ask->to_ticks) {
 		l->ended = true;
 		return true;
 	}
-	if (ev->type == EVENT_LOST)
-		return ev->end_ticks >= ask->from_ticks;
-	return ev->ticks >= ask->from_ticks && filter_event(l->filter, l->machine, ev);
+	if (l->item->flags & ITEM_LOST)
+		return l->end_ticks >= ask->from_ticks;
+	return l->ticks >= ask->from_ticks &&
+	       (!l->has_tests || filter_item(l->filter, l->pub.machine, l->machine, l->item));
 }
 
-int lane_next(struct lane *l, struct lane_flush *f)
+int lane_next(struct lane *l, struct lane_keep *k)
 {
 	for (;;) {
-		const struct source_item *it;
-
 		if (l->pos == l->n) {
-			int r = refill(l, f);
+			int r = refill(l, k);
 
 			if (r || l->ended)
 				return r;
 		}
-		it = &l->items[l->pos++];
-		if (it->flags & ITEM_LOST)
-			make_lost(l, it);
+		l->item = &l->feed.now->items[l->pos++];
+		if (l->item->flags & ITEM_LOST)
+			take_lost(l, l->item);
 		else
-			take_record(l, it);
-		l->key = l->floor = l->head.ticks;
+			take_record(l, l->item);
+		l->floor = l->ticks;
 		if (passes(l))
 			return 0;
 	}
 }
 
-int lane_start(struct lane *l, struct lane_flush *f)
+static void choose_clock(struct lane *l)
+{
+	const struct tsc_epochs *e = l->pub.vcpu ? &l->pub.vcpu->epochs : NULL;
+
+	l->shift = 0;
+	l->is_shifted = !l->machine->clock && !l->plan.v.n;
+	if (e && e->n) {
+		l->is_shifted &= tsc_map_is_unscaled(&e->v[0].map);
+		l->shift = (uint64_t)e->v[0].map.offset;
+	}
+}
+
+int lane_start(struct lane *l, struct lane_keep *k)
 {
 	const struct filter_machine *fm = &l->filter->machines[l->pub.machine];
 	const bool *wanted = l->tasks ? fm->decoded : fm->wanted;
+	struct source_cursor *c;
 	int r;
 
 	l->pos = l->n = 0;
-	l->floor = 0;
+	l->floor = l->width = l->err_ticks = 0;
 	l->ended = false;
 	l->seq = 0;
 	l->segment = 0;
-	l->flushes = UINT64_MAX;
-	r = source_cursor_new(l->machine->source, l->source_lane, l->plan.v.n ? NULL : wanted,
-			      &l->cursor);
-	return r ? r : lane_next(l, f);
+	l->has_tests = filter_has_tests(l->filter, l->pub.machine);
+	choose_clock(l);
+	r = source_cursor_new(l->machine->source, l->source_lane, l->plan.v.n ? NULL : wanted, &c);
+	if (r)
+		return r;
+	feed_start(&k->feed, &l->feed, c);
+	return lane_next(l, k);
 }
 
-void lane_stop(struct lane *l)
+void lane_stop(struct lane *l, struct lane_keep *k)
 {
-	source_cursor_free(l->cursor);
-	l->cursor = NULL;
+	if (l->feed.cursor)
+		feed_stop(&k->feed, &l->feed);
 }
 
 int lane_first_ticks(const struct lane *l, uint64_t *ret)

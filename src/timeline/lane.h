@@ -4,10 +4,9 @@
 #pragma once
 
 #include "timeline/align.h"
+#include "timeline/feed.h"
 #include "timeline/filter.h"
 #include "timeline/timeline.h"
-
-#define LANE_ITEMS 256
 
 struct lane {
 	struct timeline_lane pub;
@@ -17,36 +16,40 @@ struct lane {
 	const struct tasks *tasks;	     /* NULL: nobody wants to know their names */
 	struct align_plan plan;		     /* empty: one epoch for all */
 	const struct source_kind *exit_kind; /* host: kvm_exit goes last among equals */
-	/* running */
-	struct source_cursor *cursor;
-	struct event head; /* the next event; valid while !ended */
-	uint64_t key;	   /* head.ticks */
-	uint32_t tie;	   /* order among equal keys */
 	uint32_t index;
-	bool ended;
-	uint64_t floor; /* ticks of the last event: a lane never goes back */
 	uint64_t begin; /* of the recording: a gap before the first event starts there */
-	unsigned pos, n;
-	uint64_t seq;	  /* of the next record */
-	size_t segment;	  /* of the plan */
-	uint64_t flushes; /* of the batch, when the source was last read */
-	struct source_item items[LANE_ITEMS];
+	/* running */
+	bool is_shifted; /* ticks = stamp - shift, always */
+	bool has_tests;	 /* not every record within the filter's time passes */
+	uint64_t shift;
+	struct feed_lane feed;
+	unsigned pos, n; /* in feed.now */
+	uint64_t seq;	 /* of the next record */
+	size_t segment;	 /* of the plan */
+	uint64_t floor;	 /* ticks of the last event: a lane never goes back */
+	/* the next event, valid while !ended */
+	bool ended, doubtful;
+	uint32_t tie; /* order among equal ticks */
+	uint64_t ticks, width, err_ticks, end_ticks;
+	const struct source_item *item;
 };
 
 /* Works out the plans of guest lanes whose offset changed. */
 must_check int plans_make(const struct input *in, struct lane *const *lanes, size_t n);
 
-/* Called before a read that ends the life of records handed out two reads ago. */
-struct lane_flush {
-	int (*flush)(void *state);
+/* Takes blocks that no event to come is in. */
+struct lane_keep {
+	struct feed feed;
+	int (*retire)(void *state, struct block *b);
 	void *state;
-	uint64_t count; /* flushes so far */
 };
 
 /* Opens the cursor and prepares the first event. */
-must_check int lane_start(struct lane *l, struct lane_flush *f);
+must_check int lane_start(struct lane *l, struct lane_keep *k);
 /* Prepares the next event, or sets ended. 0 or -errno. */
-must_check int lane_next(struct lane *l, struct lane_flush *f);
-void lane_stop(struct lane *l);
+must_check int lane_next(struct lane *l, struct lane_keep *k);
+/* The event that is next. It points into the block l->feed.now. */
+void lane_event(const struct lane *l, struct event *ret);
+void lane_stop(struct lane *l, struct lane_keep *k);
 /* Host ticks of the lane's first record; UINT64_MAX without one. */
 must_check int lane_first_ticks(const struct lane *l, uint64_t *ret);

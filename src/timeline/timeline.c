@@ -4,43 +4,9 @@
 #include <errno.h>
 
 #include "base/log.h"
-#include "timeline/lane.h"
+#include "timeline/timeline_parts.h"
 
-#define BATCH	  512
 #define LANES_MAX (1u << 24)
-
-struct timeline {
-	const struct input *in;
-	struct filter filter;
-	struct tasks *tasks; /* by machine */
-	struct lane **lanes; /* by machine, CPU, buffer */
-	struct timeline_lane *pub;
-	size_t n_lanes;
-	uint64_t first_ticks;
-	struct timeline_totals *totals; /* per machine */
-	/* running */
-	const struct timeline_use *uses;
-	size_t n_uses;
-	struct lane **heap; /* by (key, tie); [0] is next */
-	size_t n_heap;
-	struct lane_flush flush;
-	struct event batch[BATCH];
-	size_t n_batch;
-	uint64_t events;
-};
-
-static int flush_batch(void *state)
-{
-	struct timeline *t = state;
-	int r = 0;
-
-	t->flush.count++;
-	for (size_t i = 0; i < t->n_uses && t->n_batch && !r; i++)
-		if (t->uses[i].consumer->batch)
-			r = t->uses[i].consumer->batch(t->uses[i].state, t->batch, t->n_batch);
-	t->n_batch = 0;
-	return r;
-}
 
 static int lane_cmp(const void *a, const void *b)
 {
@@ -90,10 +56,9 @@ static int make_lanes(struct timeline *t)
 	if (n >= LANES_MAX)
 		return -E2BIG;
 	t->lanes = calloc(n + 1, sizeof(*t->lanes));
-	t->heap = calloc(n + 1, sizeof(*t->heap));
 	t->pub = calloc(n + 1, sizeof(*t->pub));
 	t->totals = calloc(t->in->machines.n + 1, sizeof(*t->totals));
-	if (!t->lanes || !t->heap || !t->pub || !t->totals)
+	if (!t->lanes || !t->pub || !t->totals)
 		return -ENOMEM;
 	for (size_t i = 0; i < t->in->machines.n && !r; i++)
 		r = add_lanes(t, i);
@@ -170,7 +135,6 @@ void timeline_free(struct timeline *t)
 	if (!t)
 		return;
 	for (size_t i = 0; i < t->n_lanes; i++) {
-		lane_stop(t->lanes[i]);
 		align_plan_free(&t->lanes[i]->plan);
 		free(t->lanes[i]);
 	}
@@ -179,7 +143,6 @@ void timeline_free(struct timeline *t)
 		tasks_free(&t->tasks[i]);
 	free(t->tasks);
 	free(t->lanes);
-	free(t->heap);
 	free(t->pub);
 	free(t->totals);
 	free(t);
@@ -204,139 +167,4 @@ const struct timeline_totals *timeline_totals(const struct timeline *t, unsigned
 uint64_t timeline_first_ticks(const struct timeline *t)
 {
 	return t->first_ticks;
-}
-
-static inline bool is_before(const struct lane *a, const struct lane *b)
-{
-	return a->key != b->key ? a->key < b->key : a->tie < b->tie;
-}
-
-static void sift_down(struct timeline *t, size_t at)
-{
-	struct lane *l = t->heap[at];
-
-	for (;;) {
-		size_t child = 2 * at + 1;
-
-		if (child >= t->n_heap)
-			break;
-		if (child + 1 < t->n_heap && is_before(t->heap[child + 1], t->heap[child]))
-			child++;
-		if (!is_before(t->heap[child], l))
-			break;
-		t->heap[at] = t->heap[child];
-		at = child;
-	}
-	t->heap[at] = l;
-}
-
-static bool wants_tasks(const struct timeline *t)
-{
-	bool wants = t->filter.ask.task != NULL;
-
-	for (size_t i = 0; i < t->n_uses; i++)
-		wants |= t->uses[i].consumer->wants_tasks;
-	return wants;
-}
-
-static int start_lanes(struct timeline *t)
-{
-	bool tasks = wants_tasks(t);
-
-	t->n_heap = 0;
-	for (size_t i = 0; i < t->n_lanes; i++) {
-		int r;
-
-		t->lanes[i]->tasks = tasks ? &t->tasks[t->pub[i].machine] : NULL;
-		if (!filter_lane(&t->filter, t->in, &t->pub[i]))
-			continue;
-		r = lane_start(t->lanes[i], &t->flush);
-		if (r)
-			return r;
-		if (!t->lanes[i]->ended)
-			t->heap[t->n_heap++] = t->lanes[i];
-	}
-	for (size_t i = t->n_heap / 2; i--;)
-		sift_down(t, i);
-	return 0;
-}
-
-static void count_event(struct timeline *t, const struct event *ev)
-{
-	struct timeline_totals *n = &t->totals[ev->machine];
-
-	if (ev->type == EVENT_RECORD) {
-		n->events++;
-		n->doubtful += ev->doubtful;
-		t->events++;
-		return;
-	}
-	n->gaps++;
-	if (ev->lost == UINT64_MAX)
-		n->gaps_uncounted++;
-	else
-		n->lost += ev->lost;
-}
-
-static int merge(struct timeline *t)
-{
-	uint64_t max = t->filter.ask.max_events ?: UINT64_MAX;
-
-	while (t->n_heap && t->events < max) {
-		struct lane *l = t->heap[0];
-		int r;
-
-		if (t->n_batch == BATCH) {
-			r = flush_batch(t);
-			if (r)
-				return r;
-		}
-		t->batch[t->n_batch++] = l->head;
-		count_event(t, &l->head);
-		r = lane_next(l, &t->flush);
-		if (r)
-			return r;
-		if (l->ended)
-			t->heap[0] = t->heap[--t->n_heap];
-		if (t->n_heap)
-			sift_down(t, 0);
-	}
-	return flush_batch(t);
-}
-
-static int for_uses(struct timeline *t, bool end)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < t->n_uses && !r; i++) {
-		const struct consumer *c = t->uses[i].consumer;
-
-		if (end)
-			r = c->end ? c->end(t->uses[i].state) : 0;
-		else
-			r = c->begin ? c->begin(t->uses[i].state, t) : 0;
-	}
-	return r;
-}
-
-int timeline_run(struct timeline *t, const struct timeline_use *uses, size_t n)
-{
-	int r;
-
-	t->uses = uses;
-	t->n_uses = n;
-	t->n_batch = 0;
-	t->events = 0;
-	t->flush = (struct lane_flush){flush_batch, t, 0};
-	memset(t->totals, 0, t->in->machines.n * sizeof(*t->totals));
-	r = for_uses(t, false);
-	if (!r)
-		r = start_lanes(t);
-	if (!r)
-		r = merge(t);
-	if (!r)
-		r = for_uses(t, true);
-	for (size_t i = 0; i < t->n_lanes; i++)
-		lane_stop(t->lanes[i]);
-	return r;
 }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "timeline/crew.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+
+enum { IDLE, QUEUED, RUNNING };
+
+struct crew {
+	pthread_mutex_t lock;
+	pthread_cond_t work, done;
+	struct job queues[2]; /* rings; [0] urgent */
+	unsigned n_idle, n_threads, awaited;
+	bool stop;
+	struct member {
+		struct crew *crew;
+		pthread_t thread;
+		unsigned number;
+	} members[CREW_MAX];
+};
+
+static void unlink_job(struct job *j)
+{
+	j->prev->next = j->next;
+	j->next->prev = j->prev;
+}
+
+static struct job *take_first(struct crew *c)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(c->queues); i++) {
+		struct job *j = c->queues[i].next;
+
+		if (j == &c->queues[i])
+			continue;
+		unlink_job(j);
+		j->state = RUNNING;
+		return j;
+	}
+	return NULL;
+}
+
+static void *work(void *arg)
+{
+	struct member *m = arg;
+	struct crew *c = m->crew;
+
+	pthread_mutex_lock(&c->lock);
+	while (!c->stop) {
+		struct job *j = take_first(c);
+
+		if (!j) {
+			c->n_idle++;
+			pthread_cond_wait(&c->work, &c->lock);
+			c->n_idle--;
+			continue;
+		}
+		pthread_mutex_unlock(&c->lock);
+		j->run(j, m->number);
+		pthread_mutex_lock(&c->lock);
+		j->state = IDLE;
+		if (c->awaited)
+			pthread_cond_signal(&c->done);
+	}
+	pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+/* Signals are the caller's business, but for those that an instruction of the thread's own raises. */
+static void block_signals(sigset_t *before)
+{
+	sigset_t set;
+
+	sigfillset(&set);
+	sigdelset(&set, SIGBUS);
+	sigdelset(&set, SIGSEGV);
+	sigdelset(&set, SIGFPE);
+	sigdelset(&set, SIGILL);
+	sigdelset(&set, SIGABRT);
+	pthread_sigmask(SIG_SETMASK, &set, before);
+}
+
+int crew_new(unsigned n, struct crew **ret)
+{
+	struct crew *c = calloc(1, sizeof(*c));
+	sigset_t before;
+
+	if (!c)
+		return -ENOMEM;
+	pthread_mutex_init(&c->lock, NULL);
+	pthread_cond_init(&c->work, NULL);
+	pthread_cond_init(&c->done, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(c->queues); i++)
+		c->queues[i].next = c->queues[i].prev = &c->queues[i];
+	block_signals(&before);
+	for (unsigned i = 1; i < n && i < CREW_MAX; i++) {
+		c->members[i] = (struct member){.crew = c, .number = i};
+		if (pthread_create(&c->members[i].thread, NULL, work, &c->members[i]))
+			break;
+		c->n_threads++;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	*ret = c;
+	return 0;
+}
+
+void crew_free(struct crew *c)
+{
+	if (!c)
+		return;
+	pthread_mutex_lock(&c->lock);
+	c->stop = true;
+	pthread_cond_broadcast(&c->work);
+	pthread_mutex_unlock(&c->lock);
+	for (unsigned i = 1; i <= c->n_threads; i++)
+		pthread_join(c->members[i].thread, NULL);
+	pthread_mutex_destroy(&c->lock);
+	pthread_cond_destroy(&c->work);
+	pthread_cond_destroy(&c->done);
+	free(c);
+}
+
+unsigned crew_size(const struct crew *c)
+{
+	return c->n_threads + 1;
+}
+
+void crew_submit(struct crew *c, struct job *j, bool urgent)
+{
+	struct job *ring = &c->queues[!urgent];
+
+	pthread_mutex_lock(&c->lock);
+	j->state = QUEUED;
+	j->next = ring;
+	j->prev = ring->prev;
+	j->prev->next = j;
+	ring->prev = j;
+	if (c->n_idle)
+		pthread_cond_signal(&c->work);
+	pthread_mutex_unlock(&c->lock);
+}
+
+static void wait_for(struct crew *c, struct job *j, bool do_it)
+{
+	bool mine;
+
+	pthread_mutex_lock(&c->lock);
+	mine = j->state == QUEUED;
+	if (mine) {
+		unlink_job(j);
+		j->state = IDLE;
+	}
+	c->awaited++;
+	while (j->state == RUNNING)
+		pthread_cond_wait(&c->done, &c->lock);
+	c->awaited--;
+	pthread_mutex_unlock(&c->lock);
+	if (mine && do_it)
+		j->run(j, 0);
+}
+
+void crew_wait(struct crew *c, struct job *j)
+{
+	wait_for(c, j, true);
+}
+
+void crew_cancel(struct crew *c, struct job *j)
+{
+	wait_for(c, j, false);
+}
+
+unsigned crew_cpus(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+
+	return n < 1 ? 1 : n > CREW_MAX ? CREW_MAX : (unsigned)n;
+}

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The pass: a tournament of the lanes, whose winners go to the consumers in batches.
+ *
+ * The merge itself is the work of one thread, so that its result cannot depend on how many there are;
+ * what costs more, reading (decompression, records) and what consumers do with events alone (text),
+ * is done by others ahead and behind of it. */
+#include <errno.h>
+
+#include "base/log.h"
+#include "timeline/batch.h"
+#include "timeline/timeline_parts.h"
+
+#define AHEAD_LANES 256 /* of more lanes nothing is read ahead: each block takes room */
+
+struct entry {
+	uint64_t ticks;
+	uint32_t tie, lane;
+};
+
+static const struct entry ended = {UINT64_MAX, UINT32_MAX, UINT32_MAX};
+
+struct merge {
+	struct timeline *t;
+	struct batches batches;
+	struct lane_keep keep;
+	struct crew *crew;
+	struct entry *losers; /* [0] is the winner, the others lost at that node */
+	size_t n_leaves;      /* a power of 2 */
+	uint64_t events;
+};
+
+static inline bool is_before(const struct entry *a, const struct entry *b)
+{
+	return a->ticks != b->ticks ? a->ticks < b->ticks : a->tie < b->tie;
+}
+
+static inline struct entry entry_of(const struct lane *l)
+{
+	return l->ended ? ended : (struct entry){l->ticks, l->tie, l->index};
+}
+
+/* The winner's lane has another event. */
+static inline void replay(struct merge *m, uint32_t lane, struct entry e)
+{
+	for (size_t at = (m->n_leaves + lane) / 2; at; at /= 2)
+		if (is_before(&m->losers[at], &e)) {
+			struct entry winner = m->losers[at];
+
+			m->losers[at] = e;
+			e = winner;
+		}
+	m->losers[0] = e;
+}
+
+static struct entry play(struct merge *m, size_t node)
+{
+	struct entry a, b;
+
+	if (node >= m->n_leaves)
+		return node - m->n_leaves < m->t->n_lanes
+			       ? entry_of(m->t->lanes[node - m->n_leaves])
+			       : ended;
+	a = play(m, 2 * node);
+	b = play(m, 2 * node + 1);
+	m->losers[node] = is_before(&a, &b) ? b : a;
+	return is_before(&a, &b) ? a : b;
+}
+
+static int retire(void *state, struct block *b)
+{
+	return batches_retire(state, b);
+}
+
+static int start_lanes(struct merge *m)
+{
+	struct timeline *t = m->t;
+	bool tasks = t->filter.ask.task || m->batches.wants_tasks;
+	int r = 0;
+
+	for (m->n_leaves = 1; m->n_leaves < t->n_lanes; m->n_leaves *= 2)
+		;
+	m->losers = calloc(m->n_leaves, sizeof(*m->losers));
+	if (!m->losers)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->n_lanes && !r; i++) {
+		t->lanes[i]->tasks = tasks ? &t->tasks[t->pub[i].machine] : NULL;
+		t->lanes[i]->ended = true;
+		if (filter_lane(&t->filter, t->in, &t->pub[i]))
+			r = lane_start(t->lanes[i], &m->keep);
+	}
+	m->losers[0] = r ? ended : play(m, 1);
+	return r;
+}
+
+static inline void count_event(struct merge *m, const struct event *ev)
+{
+	struct timeline_totals *n = &m->t->totals[ev->machine];
+
+	if (ev->type == EVENT_RECORD) {
+		n->events++;
+		n->doubtful += ev->doubtful;
+		m->events++;
+		return;
+	}
+	n->gaps++;
+	if (ev->lost == UINT64_MAX)
+		n->gaps_uncounted++;
+	else
+		n->lost += ev->lost;
+}
+
+static int merge(struct merge *m)
+{
+	uint64_t max = m->t->filter.ask.max_events ?: UINT64_MAX;
+	int r = 0;
+
+	while (m->losers[0].lane != ended.lane && m->events < max) {
+		struct lane *l = m->t->lanes[m->losers[0].lane];
+		struct event *ev = batches_room(&m->batches, l->feed.now);
+
+		if (!ev) {
+			r = batches_close(&m->batches);
+			if (r)
+				return r;
+			continue;
+		}
+		lane_event(l, ev);
+		count_event(m, ev);
+		r = lane_next(l, &m->keep);
+		if (r)
+			return r;
+		replay(m, l->index, entry_of(l));
+	}
+	return batches_finish(&m->batches);
+}
+
+static int begin(const struct timeline *t, const struct timeline_use *uses, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r; i++)
+		r = uses[i].consumer->begin ? uses[i].consumer->begin(uses[i].state, t) : 0;
+	return r;
+}
+
+static int end(const struct timeline_use *uses, size_t n)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < n && !r; i++)
+		r = uses[i].consumer->end ? uses[i].consumer->end(uses[i].state) : 0;
+	return r;
+}
+
+static int run(struct merge *m, const struct timeline_use *uses, size_t n)
+{
+	int r = crew_new(m->t->in->threads ?: crew_cpus(), &m->crew);
+
+	if (r)
+		return r;
+	m->keep = (struct lane_keep){.retire = retire, .state = &m->batches};
+	m->keep.feed.crew = m->crew;
+	m->keep.feed.ahead = crew_size(m->crew) > 1 && m->t->n_lanes <= AHEAD_LANES;
+	r = batches_start(&m->batches, m->t->in, uses, n, &m->keep.feed);
+	if (!r)
+		r = start_lanes(m);
+	if (!r)
+		r = merge(m);
+	batches_cancel(&m->batches);
+	for (size_t i = 0; i < m->t->n_lanes; i++)
+		lane_stop(m->t->lanes[i], &m->keep);
+	batches_free(&m->batches);
+	feed_free(&m->keep.feed);
+	crew_free(m->crew);
+	free(m->losers);
+	return r;
+}
+
+int timeline_run(struct timeline *t, const struct timeline_use *uses, size_t n)
+{
+	struct merge m = {.t = t};
+	int r;
+
+	memset(t->totals, 0, t->in->machines.n * sizeof(*t->totals));
+	r = begin(t, uses, n);
+	if (!r)
+		r = run(&m, uses, n);
+	return r ? r : end(uses, n);
+}
