@@ -18,6 +18,7 @@ static const struct command *const commands[] = {
 	&cmd_record,
 	&cmd_report,
 	&cmd_restore,
+	&cmd_stat,
 	&cmd_zero,
 	NULL,
 };
