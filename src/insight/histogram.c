@@ -95,6 +95,8 @@ uint64_t histogram_quantile(struct histogram *h, unsigned permille)
 	if (!h->n)
 		return 0;
 	rank = rank ? rank - 1 : 0;
+	if (!rank || rank == h->n - 1)
+		return rank ? h->max : h->min;
 	if (h->values) {
 		qsort(h->values, h->n, sizeof(*h->values), by_value);
 		return h->values[rank];
