@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "sink/perfetto_impl.h"
+#include "sink/perfetto_lane.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -90,7 +90,9 @@ void sink_perfetto_free(struct sink_perfetto *s)
 		perfetto_lane_free(&s->lanes[i]);
 	free(s->machines);
 	free(s->lanes);
+	perfetto_tracks_free(s);
 	pb_free(&s->packet);
+	pb_free(&s->interned);
 	free(s);
 }
 

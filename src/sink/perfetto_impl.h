@@ -53,37 +53,14 @@ struct perfetto_kind {
 	unsigned n_fields;
 };
 
-#define PERFETTO_COMMS 64 /* names in one bundle */
-
-struct perfetto_comm {
-	char s[16];
-};
-
-/* CompactSched of one bundle: a column each. */
-struct perfetto_sched {
-	struct pb ticks, prev_state, next_pid, next_prio, next_comm;
-	struct pb waking_ticks, waking_pid, target_cpu, waking_prio, waking_comm, waking_flags;
-	uint64_t last_switch_ns, last_waking_ns;
-	struct perfetto_comm comms[PERFETTO_COMMS];
-	unsigned n_comms;
-};
-
-/* A CPU's events until they make a bundle. */
-struct perfetto_lane {
-	uint16_t machine, cpu;
-	struct pb events;
-	struct perfetto_sched *sched; /* NULL before the first */
-	bool lost;
-	bool running_known; /* running is who runs there, as the reader of the trace has it */
-	int running;
-};
-
 struct perfetto_machine {
 	uint32_t id;		     /* machine_id */
 	bool skip;		     /* its clock cannot be told in the host's */
 	struct perfetto_kind *kinds; /* by index */
 	size_t n_kinds;
 };
+
+struct perfetto_lane;
 
 struct sink_perfetto {
 	const struct input *in;
@@ -94,7 +71,9 @@ struct sink_perfetto {
 	size_t n_lanes;
 	uint32_t next_described;
 	uint64_t since_flush; /* events */
-	struct pb packet;
+	struct pb packet, interned;
+	struct perfetto_track *tracks;
+	uint32_t n_tracks;
 	uint64_t skipped; /* events of machines that are skipped */
 };
 
@@ -109,15 +88,8 @@ must_check int perfetto_packet_end(struct sink_perfetto *s);
  * know it. */
 must_check int perfetto_kind_use(struct sink_perfetto *s, unsigned machine,
 				 const struct source_kind *kind, struct perfetto_kind *k);
+void perfetto_tracks_free(struct sink_perfetto *s);
 void perfetto_kinds_free(struct perfetto_machine *m);
 
 /* What is known of the machines before the first event. */
 must_check int perfetto_head(struct sink_perfetto *s, const struct timeline *t);
-
-must_check int perfetto_lane_add(struct sink_perfetto *s, struct perfetto_lane *l,
-				 const struct perfetto_kind *k, const struct event *ev);
-must_check int perfetto_lane_lost(struct sink_perfetto *s, struct perfetto_lane *l,
-				  const struct event *ev);
-/* Writes what a lane has. */
-must_check int perfetto_lane_flush(struct sink_perfetto *s, struct perfetto_lane *l);
-void perfetto_lane_free(struct perfetto_lane *l);

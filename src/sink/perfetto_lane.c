@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* FtraceEventBundles: events one by one, switches and wake-ups of tasks in columns. */
-#include "sink/perfetto_impl.h"
+#include "sink/perfetto_lane.h"
 
 #include <errno.h>
 #include <stdlib.h>
