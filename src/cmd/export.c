@@ -190,7 +190,7 @@ static int run_export(const struct export_config *c, const struct export_kind *k
 	const char *name = c->output ?: own;
 	struct timeline_filter f = {0};
 	struct export_place place;
-	struct export_job job = {.in = in};
+	struct export_job job = {.in = in, .vm = c->window.vm};
 	int r;
 
 	if (!name)

@@ -15,6 +15,7 @@ enum export_shape {
 struct export_job {
 	const struct input *in;
 	struct timeline *t; /* of the window that was asked for */
+	const char *vm;	    /* only these guests (glob); NULL: all */
 	struct out *out; /* EXPORT_STREAM: where to. The caller flushes, and says what went wrong */
 	const char *path; /* EXPORT_FILE: the sink creates it. EXPORT_DIR: it is there and empty.
 			     * It gets its final name when run succeeds, and is removed when not */

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "sink/clock.h"
+#include "sink/perfetto_vcpu.h"
 
 #define FLUSH_EVENTS \
 	65536 /* after so many all lanes are written, so that many CPUs fill no memory */
@@ -70,6 +71,12 @@ int sink_perfetto_new(const struct input *in, struct out *out, struct sink_perfe
 	}
 	if (!r)
 		r = make_machines(s);
+	if (!r)
+		r = threads_init(&s->threads, in, &s->n_vcpus);
+	if (!r) {
+		s->vcpus = calloc(s->n_vcpus + 1, sizeof(*s->vcpus));
+		r = s->vcpus ? 0 : -ENOMEM;
+	}
 	if (r == -ENOMEM)
 		log_errno(r, "cannot export: %m");
 	if (r)
@@ -91,6 +98,10 @@ void sink_perfetto_free(struct sink_perfetto *s)
 	free(s->machines);
 	free(s->lanes);
 	perfetto_tracks_free(s);
+	for (size_t i = 0; s->vcpus && i < s->n_vcpus; i++)
+		free(s->vcpus[i].flows);
+	free(s->vcpus);
+	threads_free(&s->threads);
 	pb_free(&s->packet);
 	pb_free(&s->interned);
 	free(s);
@@ -141,6 +152,7 @@ static int perfetto_begin(void *state, const struct timeline *t)
 	for (size_t i = 0; i < s->n_lanes; i++) {
 		s->lanes[i].machine = lanes[i].machine;
 		s->lanes[i].cpu = lanes[i].cpu;
+		s->lanes[i].vcpu = lanes[i].vcpu;
 	}
 	return perfetto_head(s, t);
 }
@@ -149,18 +161,36 @@ static int add_record(struct sink_perfetto *s, const struct event *ev)
 {
 	struct perfetto_machine *m = &s->machines[ev->machine];
 	struct perfetto_kind *k = &m->kinds[ev->kind->index];
+	struct perfetto_lane *l = &s->lanes[ev->lane];
+	int r = 0;
 
 	if (m->skip) {
 		s->skipped++;
 		return 0;
 	}
-	if (k->role == ROLE_UNUSED) {
-		int r = perfetto_kind_use(s, ev->machine, ev->kind, k);
+	if (s->in->machines.v[ev->machine].is_text || l->cpu == SOURCE_NO_CPU)
+		return perfetto_mark_text(s, l, ev);
+	if (k->role == ROLE_UNUSED)
+		r = perfetto_kind_use(s, ev->machine, ev->kind, k);
+	if (!r && k->irq)
+		r = perfetto_irq_event(s, k, ev, l->vcpu);
+	return r ? r : perfetto_lane_add(s, l, k, ev);
+}
 
-		if (r)
-			return r;
-	}
-	return perfetto_lane_add(s, &s->lanes[ev->lane], k, ev);
+static int add_lost(struct sink_perfetto *s, const struct event *ev)
+{
+	struct perfetto_lane *l = &s->lanes[ev->lane];
+	size_t vcpu = SIZE_MAX;
+	int r;
+
+	if (s->machines[ev->machine].skip)
+		return 0;
+	r = perfetto_lane_lost(s, l);
+	if (!r)
+		r = perfetto_mark_lost(s, l, ev);
+	if (l->vcpu && l->vcpu->tid > 0)
+		vcpu = threads_find(&s->threads, l->vcpu->tid);
+	return r || vcpu == SIZE_MAX ? r : perfetto_irq_close(s, vcpu, ev->ticks);
 }
 
 static int flush_all(struct sink_perfetto *s)
@@ -182,8 +212,9 @@ static int perfetto_batch(void *state, const struct event *ev, size_t n)
 		if (ev[i].type == EVENT_RECORD)
 			r = add_record(s, &ev[i]);
 		else
-			r = perfetto_lane_lost(s, &s->lanes[ev[i].lane], &ev[i]);
+			r = add_lost(s, &ev[i]);
 	}
+	s->last_ticks = ev[n - 1].ticks;
 	s->since_flush += n;
 	return !r && s->since_flush > FLUSH_EVENTS ? flush_all(s) : r;
 }
@@ -193,6 +224,8 @@ static int perfetto_end(void *state)
 	struct sink_perfetto *s = state;
 	int r = flush_all(s);
 
+	if (!r)
+		r = perfetto_vcpus_end(s, s->last_ticks);
 	if (s->skipped)
 		log_warn("%llu events of guests whose clock cannot be told in the host's were left "
 			 "out",

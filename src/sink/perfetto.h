@@ -8,6 +8,7 @@
  * sink/perfetto_track.h. */
 #pragma once
 
+#include "insight/exits.h"
 #include "sink/out.h"
 #include "timeline/timeline.h"
 
@@ -17,5 +18,8 @@ struct sink_perfetto;
 must_check int sink_perfetto_new(const struct input *in, struct out *out,
 				 struct sink_perfetto **ret);
 void sink_perfetto_free(struct sink_perfetto *s);
+/* For exits_new() with the sink as its state, in the same pass and before it: tracks of what each vCPU did.
+ */
+extern const struct exits_ops perfetto_exits_ops;
 /* state is the sink. Errors of out are returned and not logged. */
 extern const struct consumer sink_perfetto_consumer;

@@ -70,7 +70,8 @@ static void put_thread(struct pb *p, const struct input *in, int tid, int pid)
 	pb_end(p, mark);
 }
 
-/* ProcessTree: the VMM's process, named after its VM, and its threads. */
+/* ProcessTree: the VMM's process, named after its VM, and its threads. The reader takes the name up to the first
+ * blank. */
 static int put_vmm(struct sink_perfetto *s, const struct input_machine *m)
 {
 	const char *comm = s->in->machines.v[0].source
@@ -80,7 +81,9 @@ static int put_vmm(struct sink_perfetto *s, const struct input_machine *m)
 	size_t mark = pb_begin(p, PACKET_PROCESS_TREE), process = pb_begin(p, 1);
 	char name[300];
 
-	snprintf(name, sizeof(name), "%s [VM %s]", comm ?: "vmm", m->name);
+	snprintf(name, sizeof(name), "%s[%s]", comm ?: "vmm", m->name);
+	for (char *blank = name; (blank = strchr(blank, ' '));)
+		*blank = '_';
 	pb_u64(p, 1, (uint64_t)m->pid);
 	pb_puts(p, 3, name);
 	pb_end(p, process);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "clock/fit.h"
+#include "insight/threads.h"
 #include "sink/pb.h"
 #include "sink/perfetto.h"
 
@@ -46,6 +47,8 @@ struct perfetto_kind {
 	uint8_t role; /* enum perfetto_role */
 	uint32_t number;
 	const struct source_field *flags; /* common_flags; NULL unknown */
+	uint8_t irq;			  /* enum perfetto_irq */
+	const struct source_field *irq_field;
 	/* SWITCH: prev_pid, prev_prio, prev_state, next_comm, next_pid, next_prio;
 	 * WAKING: comm, pid, prio, target_cpu */
 	const struct source_field *sched[6];
@@ -58,9 +61,11 @@ struct perfetto_machine {
 	bool skip;		     /* its clock cannot be told in the host's */
 	struct perfetto_kind *kinds; /* by index */
 	size_t n_kinds;
+	struct perfetto_track *track; /* of a VM, above its vCPUs'; NULL before the first */
 };
 
 struct perfetto_lane;
+struct perfetto_vcpu;
 
 struct sink_perfetto {
 	const struct input *in;
@@ -73,7 +78,11 @@ struct sink_perfetto {
 	uint64_t since_flush; /* events */
 	struct pb packet, interned;
 	struct perfetto_track *tracks;
-	uint32_t n_tracks;
+	uint32_t n_tracks, next_flow;
+	struct threads threads;
+	struct perfetto_vcpu *vcpus; /* as threads counts */
+	size_t n_vcpus;
+	uint64_t last_ticks;
 	uint64_t skipped; /* events of machines that are skipped */
 };
 
@@ -88,6 +97,8 @@ must_check int perfetto_packet_end(struct sink_perfetto *s);
  * know it. */
 must_check int perfetto_kind_use(struct sink_perfetto *s, unsigned machine,
 				 const struct source_kind *kind, struct perfetto_kind *k);
+/* Ends what is open. */
+must_check int perfetto_vcpus_end(struct sink_perfetto *s, uint64_t ticks);
 void perfetto_tracks_free(struct sink_perfetto *s);
 void perfetto_kinds_free(struct perfetto_machine *m);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* Which event of a kernel is which of Perfetto's; all others are described, field by field. */
-#include "sink/perfetto_impl.h"
+#include "sink/perfetto_vcpu.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -230,6 +230,7 @@ int perfetto_kind_use(struct sink_perfetto *s, unsigned machine, const struct so
 	k->flags = find(kind, "common_flags");
 	if (k->flags && !is_number(k->flags))
 		k->flags = NULL;
+	k->irq = perfetto_irq_kind(&s->in->machines.v[machine], kind, &k->irq_field);
 	k->role = role_of(kind, k);
 	return r;
 }

@@ -190,7 +190,7 @@ int perfetto_lane_add(struct sink_perfetto *s, struct perfetto_lane *l,
 	return !r && lane_bytes(l) > LANE_BYTES ? perfetto_lane_flush(s, l) : r;
 }
 
-int perfetto_lane_lost(struct sink_perfetto *s, struct perfetto_lane *l, const struct event *ev)
+int perfetto_lane_lost(struct sink_perfetto *s, struct perfetto_lane *l)
 {
 	int r = perfetto_lane_flush(s, l);
 

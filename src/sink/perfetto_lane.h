@@ -24,6 +24,8 @@ struct perfetto_lane {
 	uint16_t machine, cpu;
 	struct pb events;
 	struct perfetto_sched *sched; /* NULL before the first */
+	const struct input_vcpu *vcpu;
+	struct perfetto_track *lost_track, *text_track; /* NULL before the first */
 	bool lost;
 	bool running_known; /* running is who runs there, as the reader of the trace has it */
 	int running;
@@ -31,8 +33,8 @@ struct perfetto_lane {
 
 must_check int perfetto_lane_add(struct sink_perfetto *s, struct perfetto_lane *l,
 				 const struct perfetto_kind *k, const struct event *ev);
-must_check int perfetto_lane_lost(struct sink_perfetto *s, struct perfetto_lane *l,
-				  const struct event *ev);
+/* Events are missing here. */
+must_check int perfetto_lane_lost(struct sink_perfetto *s, struct perfetto_lane *l);
 /* Writes what a lane has. */
 must_check int perfetto_lane_flush(struct sink_perfetto *s, struct perfetto_lane *l);
 void perfetto_lane_free(struct perfetto_lane *l);

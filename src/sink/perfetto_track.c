@@ -9,9 +9,9 @@
 #include "base/log.h"
 #include "sink/perfetto_impl.h"
 
-#define NAMES_MAX      4096u  /* of a track; further ones are written out */
-#define FIRST_SEQUENCE 65536u /* those before are the machines' */
-#define DELTA_CLOCK    64     /* the first of a sequence's own clock numbers */
+#define NAMES_MAX   4096u	       /* of a track; further ones are written out */
+#define UUID_BASE   0x6f6e657473630000 /* "onetsc": no other track has such a number */
+#define DELTA_CLOCK 64		       /* the first of a sequence's own clock numbers */
 
 enum { EVENT_BEGIN = 1, EVENT_END = 2, EVENT_MOMENT = 3, EVENT_COUNT = 4 }; /* TrackEvent.Type */
 enum { NAME_EVENT = 2, NAME_ARG = 3, NAME_TEXT = 29 }; /* InternedData, by field number */
@@ -123,8 +123,8 @@ int perfetto_track_new(struct sink_perfetto *s, const struct perfetto_track_spec
 	if (!t)
 		return log_err_r(-ENOMEM, "cannot export: %m");
 	t->s = s;
-	t->sequence = FIRST_SEQUENCE + s->n_tracks++;
-	t->uuid = 0x6f6e6574736300 + t->sequence; /* "onetsc": no other track has such a number */
+	t->sequence = (uint32_t)s->in->machines.n + ++s->n_tracks; /* behind the machines' */
+	t->uuid = UUID_BASE + s->n_tracks;
 	t->next = s->tracks;
 	s->tracks = t;
 	*ret = t;
@@ -205,10 +205,9 @@ static void put_arg(struct perfetto_track *t, struct pb *p, const struct perfett
 }
 
 /* A packet with a TrackEvent. counter NULL: none. */
-static int put_event(struct perfetto_track *t, uint64_t ticks, unsigned type, const char *name,
+static int put_event(struct perfetto_track *t, uint64_t ns, unsigned type, const char *name,
 		     const struct perfetto_extra *extra, const uint64_t *counter)
 {
-	uint64_t ns = perfetto_ns(t->s, ticks);
 	struct pb *p;
 	size_t mark;
 	int r = t->started ? 0 : start(t, ns);
@@ -243,12 +242,12 @@ static int put_event(struct perfetto_track *t, uint64_t ticks, unsigned type, co
 int perfetto_track_begin(struct perfetto_track *t, uint64_t ticks, const char *name,
 			 const struct perfetto_extra *extra)
 {
-	return put_event(t, ticks, EVENT_BEGIN, name, extra, NULL);
+	return put_event(t, perfetto_ns(t->s, ticks), EVENT_BEGIN, name, extra, NULL);
 }
 
 int perfetto_track_end(struct perfetto_track *t, uint64_t ticks)
 {
-	return put_event(t, ticks, EVENT_END, NULL, NULL, NULL);
+	return put_event(t, perfetto_ns(t->s, ticks), EVENT_END, NULL, NULL, NULL);
 }
 
 int perfetto_track_slice(struct perfetto_track *t, uint64_t from_ticks, uint64_t to_ticks,
@@ -262,10 +261,10 @@ int perfetto_track_slice(struct perfetto_track *t, uint64_t from_ticks, uint64_t
 int perfetto_track_moment(struct perfetto_track *t, uint64_t ticks, const char *name,
 			  const struct perfetto_extra *extra)
 {
-	return put_event(t, ticks, EVENT_MOMENT, name, extra, NULL);
+	return put_event(t, perfetto_ns(t->s, ticks), EVENT_MOMENT, name, extra, NULL);
 }
 
-int perfetto_track_count(struct perfetto_track *t, uint64_t ticks, uint64_t v)
+int perfetto_track_count_ns(struct perfetto_track *t, uint64_t ns, uint64_t v)
 {
-	return put_event(t, ticks, EVENT_COUNT, NULL, NULL, &v);
+	return put_event(t, ns, EVENT_COUNT, NULL, NULL, &v);
 }

@@ -42,4 +42,5 @@ must_check int perfetto_track_slice(struct perfetto_track *t, uint64_t from_tick
 				    const struct perfetto_extra *extra);
 must_check int perfetto_track_moment(struct perfetto_track *t, uint64_t ticks, const char *name,
 				     const struct perfetto_extra *extra);
-must_check int perfetto_track_count(struct perfetto_track *t, uint64_t ticks, uint64_t v);
+/* At ns of the trace's own time. */
+must_check int perfetto_track_count_ns(struct perfetto_track *t, uint64_t ns, uint64_t v);
