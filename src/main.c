@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&cmd_doctor,
 	&cmd_export,
 	&cmd_list,
+	&cmd_query,
 	&cmd_record,
 	&cmd_report,
 	&cmd_restore,

@@ -237,3 +237,26 @@ void strbuf_json(struct strbuf *b, const char *s, size_t n)
 	}
 	strbuf_puts(b, "\"");
 }
+
+bool text_is_utf8(const char *s, size_t n)
+{
+	for (size_t i = 0, len; i < n; i += len) {
+		len = (unsigned char)s[i] < 0x80 ? 1 : text_utf8_len(s + i, n - i);
+		if (!len)
+			return false;
+	}
+	return true;
+}
+
+void strbuf_utf8(struct strbuf *b, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n;) {
+		size_t len = text_utf8_len(s + i, n - i);
+
+		if (len)
+			strbuf_add(b, s + i, len);
+		else
+			strbuf_puts(b, "\xef\xbf\xbd");
+		i += len ?: 1;
+	}
+}

@@ -38,5 +38,8 @@ void strbuf_puts(struct strbuf *b, const char *s);
 void strbuf_printf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A JSON string with quotes, invalid UTF-8 replaced by U+FFFD. */
 void strbuf_json(struct strbuf *b, const char *s, size_t n);
+/* A copy with every byte that is no valid UTF-8 replaced by U+FFFD. */
+void strbuf_utf8(struct strbuf *b, const char *s, size_t n);
+bool text_is_utf8(const char *s, size_t n);
 
 #define _cleanup_strbuf_ _cleanup_(strbuf_free)

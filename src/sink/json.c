@@ -106,12 +106,11 @@ static void put_field(struct out *o, const struct source_field *f, const struct 
 		put_hex(o, p, n);
 }
 
-static void put_fields(struct out *o, const struct event *ev)
+void sink_json_fields(struct out *o, const struct event *ev)
 {
 	const struct source_kind *k = ev->kind;
 	bool first = true;
 
-	put_key(o, "fields");
 	out_char(o, '{');
 	for (size_t i = 0; i < k->n_fields; i++) {
 		if (k->fields[i].is_common)
@@ -197,7 +196,8 @@ static void put_event(const struct sink_json *s, struct out *o, const struct eve
 	out_json(o, ev->kind->system, strlen(ev->kind->system));
 	put_key(o, "event");
 	out_json(o, ev->kind->name, strlen(ev->kind->name));
-	put_fields(o, ev);
+	put_key(o, "fields");
+	sink_json_fields(o, ev);
 	out_puts(o, "}\n");
 }
 

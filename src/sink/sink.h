@@ -27,3 +27,5 @@ struct sink_json;
 must_check int sink_json_new(const struct input *in, struct out *out, struct sink_json **ret);
 void sink_json_free(struct sink_json *s);
 extern const struct consumer sink_json_consumer;
+/* The object of an event's fields alone. */
+void sink_json_fields(struct out *out, const struct event *ev);
