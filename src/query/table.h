@@ -90,7 +90,7 @@ struct query_session {
 	struct eventtext *texts;			    /* when first needed */
 	struct out *fields;				    /* likewise */
 	struct strbuf scratch;
-	bool declares; /* a table is being made known to SQL */
+	bool declares;			   /* a table is being made known to SQL */
 	bool failed;			   /* reading failed, and that was said */
 	const volatile sig_atomic_t *stop; /* a pass that waits for rows ends; NULL: never */
 };
