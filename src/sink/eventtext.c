@@ -7,37 +7,58 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "sink/eventnames.h"
+#include "sink/fmt_compile.h"
+#include "sink/fmt_run.h"
+#include "source/symbols.h"
 
 /* libtraceevent trusts lengths and offsets inside records (16 bits each, and strings up to a NUL
  * somewhere behind them). It therefore gets a copy with this much zeroed room behind it. */
 #define RECORD_MAX (1u << 20)
 #define ROOM	   (4u << 20)
+#define TEXT_MAX   (256u << 10) /* what a program prints of a record of 64 KiB */
 
-/* libtraceevent's handles are shared, and not made for several threads. */
-static pthread_mutex_t tep_lock = PTHREAD_MUTEX_INITIALIZER;
+enum way { NOT_KNOWN, BY_PROGRAM, BY_TEP, RAW };
+
+struct machine {
+	struct way_of {
+		enum way way;
+		struct fmt_prog *prog;
+	} * kinds; /* by index; NULL until first needed */
+	size_t n_kinds;
+};
 
 struct eventtext {
 	const struct input *in;
-	struct tep_handle **teps; /* by machine, when first needed */
+	struct machine *machines;
+	struct eventnames *names;
+	struct fmt_names lookups;
 	struct trace_seq seq;
 	bool has_seq;
-	char *copy; /* RECORD_MAX + ROOM bytes, zero between calls */
+	char *copy; /* RECORD_MAX + ROOM bytes, zero between calls; NULL until first needed */
+	char *text; /* TEXT_MAX + FMT_ROOM bytes */
 	struct strbuf raw;
+	struct eventtext_counts counts;
 };
+
+/* A tep_handle is not for two threads, and its plugins have state of their own. */
+static pthread_mutex_t tep_lock = PTHREAD_MUTEX_INITIALIZER;
 
 int eventtext_new(const struct input *in, struct eventtext **ret)
 {
 	struct eventtext *t = calloc(1, sizeof(*t));
+	int r = t ? eventnames_new(in, &t->names) : -ENOMEM;
 
-	if (t)
-		t->teps = calloc(in->machines.n + 1, sizeof(*t->teps));
-	if (t)
-		t->copy = calloc(1, RECORD_MAX + ROOM);
-	if (!t || !t->teps || !t->copy) {
+	if (!r)
+		t->machines = calloc(in->machines.n + 1, sizeof(*t->machines));
+	if (!r)
+		t->text = malloc(TEXT_MAX + FMT_ROOM);
+	if (r || !t->machines || !t->text) {
 		eventtext_free(t);
 		return log_err_r(-ENOMEM, "cannot print events: %m");
 	}
 	t->in = in;
+	t->lookups = eventnames_lookups(t->names);
 	trace_seq_init(&t->seq);
 	t->has_seq = true;
 	*ret = t;
@@ -48,11 +69,18 @@ void eventtext_free(struct eventtext *t)
 {
 	if (!t)
 		return;
+	for (size_t i = 0; t->machines && i < t->in->machines.n; i++) {
+		for (size_t k = 0; k < t->machines[i].n_kinds; k++)
+			fmt_prog_free(t->machines[i].kinds[k].prog);
+		free(t->machines[i].kinds);
+	}
 	if (t->has_seq)
 		trace_seq_destroy(&t->seq);
 	strbuf_free(&t->raw);
-	free(t->teps);
+	eventnames_free(t->names);
+	free(t->machines);
 	free(t->copy);
+	free(t->text);
 	free(t);
 }
 
@@ -79,31 +107,110 @@ static const char *dump(struct eventtext *t, const struct event *ev, size_t *ret
 	return plain(t, ret_n);
 }
 
-const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *ret_n)
+const char *eventtext_by_tep(struct eventtext *t, const struct event *ev, size_t *ret_n)
 {
 	struct tep_record record = {.ts = ev->raw_ticks,
 				    .cpu = ev->cpu,
 				    .size = (int)ev->size,
-				    .record_size = (int)ev->size,
-				    .data = t->copy};
+				    .record_size = (int)ev->size};
 
-	if (!ev->kind->format || ev->size > RECORD_MAX)
+	if (!t->copy)
+		t->copy = calloc(1, RECORD_MAX + ROOM);
+	if (!t->copy || !ev->kind->format || !ev->kind->has_text || ev->size > RECORD_MAX)
 		return eventtext_raw(t, ev, ret_n);
-	if (!t->teps[ev->machine]) {
-		pthread_mutex_lock(&tep_lock);
-		t->teps[ev->machine] = source_tep(t->in->machines.v[ev->machine].source);
-		pthread_mutex_unlock(&tep_lock);
-	}
-	memcpy(t->copy, ev->data, ev->size);
+	record.data = memcpy(t->copy, ev->data, ev->size);
 	trace_seq_reset(&t->seq);
 	pthread_mutex_lock(&tep_lock);
-	tep_print_event(t->teps[ev->machine], &t->seq, &record, "%s", TEP_PRINT_INFO);
+	tep_print_event(source_tep(t->in->machines.v[ev->machine].source, true), &t->seq, &record,
+			"%s", TEP_PRINT_INFO);
 	pthread_mutex_unlock(&tep_lock);
 	memset(t->copy, 0, ev->size);
-	*ret_n = t->seq.state == TRACE_SEQ__GOOD ? t->seq.len : 0;
+	/* plugin_kvm.c puts a NUL behind some texts; trace-cmd's line ends there */
+	*ret_n = t->seq.state == TRACE_SEQ__GOOD ? strnlen(t->seq.buffer, t->seq.len) : 0;
 	while (*ret_n && t->seq.buffer[*ret_n - 1] == '\n')
 		--*ret_n;
 	return t->seq.buffer;
+}
+
+static const char *by_program(struct eventtext *t, const struct fmt_prog *g, const struct event *ev,
+			      size_t *ret_n)
+{
+	struct fmt_run run = {
+		.out = {t->text, t->text + TEXT_MAX},
+		.rec = ev->data,
+		.size = ev->size,
+		.pid = source_record_pid(ev->kind, ev->data),
+		.names = &t->lookups,
+	};
+	size_t n;
+
+	eventnames_at(t->names, ev);
+	fmt_run(&run, g);
+	n = (size_t)(run.out.p - t->text);
+	while (n && t->text[n - 1] == '\n')
+		n--;
+	*ret_n = n;
+	return t->text;
+}
+
+/* Threads compile on their own, but one at a time: libtraceevent's formats change while it prints. */
+static enum way compile(struct eventtext *t, const struct event *ev, struct fmt_prog **ret)
+{
+	const struct source *source = t->in->machines.v[ev->machine].source;
+	int r;
+
+	if (!ev->kind->format)
+		return RAW;
+	pthread_mutex_lock(&tep_lock);
+	source_tep(source, false); /* plugins tell by its handler which events are theirs */
+	eventnames_at(t->names, ev);
+	r = fmt_compile(ev->kind, &t->lookups, ret);
+	pthread_mutex_unlock(&tep_lock);
+	return !r ? BY_PROGRAM : r == -EBADMSG ? RAW : BY_TEP;
+}
+
+static struct way_of *way_of(struct eventtext *t, const struct event *ev)
+{
+	static struct way_of no_memory = {.way = RAW};
+	struct machine *m = &t->machines[ev->machine];
+	struct way_of *w;
+
+	if (!m->kinds) {
+		m->n_kinds = source_facts(t->in->machines.v[ev->machine].source)->n_kinds;
+		m->kinds = calloc(m->n_kinds + 1, sizeof(*m->kinds));
+	}
+	if (!m->kinds || ev->kind->index >= m->n_kinds) {
+		m->n_kinds = m->kinds ? m->n_kinds : 0;
+		return &no_memory;
+	}
+	w = &m->kinds[ev->kind->index];
+	if (w->way == NOT_KNOWN)
+		w->way = compile(t, ev, &w->prog);
+	return w;
+}
+
+const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *ret_n)
+{
+	const struct way_of *w = way_of(t, ev);
+
+	switch (w->way) {
+	case BY_PROGRAM:
+		t->counts.compiled++;
+		return by_program(t, w->prog, ev, ret_n);
+	case BY_TEP:
+		t->counts.by_tep++;
+		return eventtext_by_tep(t, ev, ret_n);
+	default:
+		t->counts.raw++;
+		return eventtext_raw(t, ev, ret_n);
+	}
+}
+
+void eventtext_count(const struct eventtext *t, struct eventtext_counts *sum)
+{
+	sum->compiled += t->counts.compiled;
+	sum->by_tep += t->counts.by_tep;
+	sum->raw += t->counts.raw;
 }
 
 static void raw_field(struct strbuf *b, const struct source_field *f, const struct event *ev)

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The text of an event as its format file wants it: what trace-cmd report shows behind the name. */
+/* The text of an event as its format file wants it: what trace-cmd report shows behind the name.
+ * Programs compiled from the formats print it (fmt_prog.h); libtraceevent what they do not cover. */
 #pragma once
 
 #include "timeline/timeline.h"
 
 struct eventtext;
 
+/* For one thread at a time; threads that print the same input have one each. */
 must_check int eventtext_new(const struct input *in, struct eventtext **ret);
 void eventtext_free(struct eventtext *t);
 /* The text of a record, without a newline at its end, valid until the next call. Bytes that a
@@ -13,3 +15,11 @@ void eventtext_free(struct eventtext *t);
 const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *ret_n);
 /* The same as name=value of each field. */
 const char *eventtext_raw(struct eventtext *t, const struct event *ev, size_t *ret_n);
+/* What libtraceevent prints, as eventtext_get() should. */
+const char *eventtext_by_tep(struct eventtext *t, const struct event *ev, size_t *ret_n);
+
+struct eventtext_counts { /* texts that eventtext_get() gave */
+	uint64_t compiled, by_tep, raw;
+};
+/* Adds those of t. */
+void eventtext_count(const struct eventtext *t, struct eventtext_counts *sum);

@@ -33,7 +33,10 @@ must_check int dat_meta_header(struct dat *d, struct dat_in *in);
 must_check int dat_meta_ftrace(struct dat *d, struct dat_in *in);
 must_check int dat_meta_events(struct dat *d, struct dat_in *in);
 must_check int dat_meta_cmdlines(struct dat *d, struct dat_in *in);
-void dat_meta_texts(struct dat *d); /* symbols and printk formats, once, when first wanted */
+/* dat_symbols.c */
+void dat_symbols_to_tep(struct dat *d); /* and its printk formats, once */
+const struct symtab *dat_symbols(const struct source *s, enum source_symbols which);
+void dat_symbols_free(struct dat *d);
 /* dat_option.c */
 must_check int dat_option(struct dat *d, unsigned id, struct dat_in *in);
 /* What the CPUSTAT options say of a buffer's CPU, or NULL; once they are sorted. */

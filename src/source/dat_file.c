@@ -159,6 +159,7 @@ static void dat_free(struct source *s)
 	struct dat *d = (struct dat *)s;
 
 	dat_kinds_free(d);
+	dat_symbols_free(d);
 	array_for_each(g, &d->guests) {
 		free((char *)g->name);
 		free((void *)g->cpus);
@@ -231,11 +232,15 @@ static void dat_comm_learn(struct source *s, int pid, const char *name, size_t n
 	comms_add(&((struct dat *)s)->comms, pid, name, n);
 }
 
-static struct tep_handle *dat_tep(const struct source *s)
+static struct tep_handle *dat_tep(const struct source *s, bool symbols)
 {
 	struct dat *d = (struct dat *)s;
 
-	dat_meta_texts(d);
+	if (!d->plugins_loaded)
+		d->plugins = tep_load_plugins(d->tep);
+	d->plugins_loaded = true;
+	if (symbols)
+		dat_symbols_to_tep(d);
 	return d->tep;
 }
 
@@ -253,4 +258,5 @@ const struct source_ops source_tracedat = {
 	.comm = dat_comm_of,
 	.comm_learn = dat_comm_learn,
 	.tep = dat_tep,
+	.symbols = dat_symbols,
 };

@@ -108,7 +108,8 @@ static int kind_of_event(struct dat *d, struct tep_event *e)
 	k->n_fields += add_fields(fields + k->n_fields, e->format.fields, false);
 	k->min_bytes = min_bytes(k);
 	/* dat_meta.c has left out a text that is not to be trusted */
-	k->format = e->print_fmt.format && !*e->print_fmt.format ? NULL : e;
+	k->format = e;
+	k->has_text = !e->print_fmt.format || *e->print_fmt.format;
 	pid = source_field_find(k, "common_pid");
 	if (pid && pid->size == 4)
 		k->pid_at = pid->offset;

@@ -9,9 +9,6 @@
 #include "base/text.h"
 #include "source/dat_format.h"
 
-#define PRINTK_MAX 1024
-#define TEXT_MAX   (256u << 20) /* kallsyms of a large kernel has 20 MB */
-
 /* u64 length and as many bytes, behind a name. */
 static int take_named(struct dat_in *in, const char *name, const void **ret, uint64_t *ret_n)
 {
@@ -145,67 +142,4 @@ int dat_meta_cmdlines(struct dat *d, struct dat_in *in)
 		line += len + !last;
 	}
 	return 0;
-}
-
-/* A format of trace_printk() comes with an address in front. */
-static void drop_insane_lines(char *text)
-{
-	char *to = text;
-
-	for (char *line = text; *line;) {
-		size_t n = strcspn(line, "\n");
-
-		n += line[n] == '\n';
-		if (n < PRINTK_MAX && strstr(line, " : ") && format_string_is_sane(line, n)) {
-			memmove(to, line, n);
-			to += n;
-		}
-		line += n;
-	}
-	*to = 0;
-}
-
-/* u32 length and text, handed to tep as a string. */
-static void take_text(struct dat *d, struct dat_in *in,
-		      int (*parse)(struct tep_handle *tep, const char *text))
-{
-	_cleanup_free_ char *copy = NULL;
-	uint32_t n;
-	const void *p;
-
-	if (!dat_in_u32(in, &n) || n > TEXT_MAX)
-		return;
-	p = dat_in_take(in, n);
-	copy = p ? strndup(p, n) : NULL;
-	if (!copy)
-		return;
-	if (parse == tep_parse_printk_formats)
-		drop_insane_lines(copy);
-	parse(d->tep, copy);
-}
-
-void dat_meta_texts(struct dat *d)
-{
-	static const unsigned ids[] = {DAT_KALLSYMS, DAT_PRINTK};
-
-	if (d->texts_loaded)
-		return;
-	d->texts_loaded = true;
-	for (unsigned i = 0; i < 2; i++) {
-		struct dat_section s = {.in = i ? d->printk : d->kallsyms};
-		uint64_t at = d->section_at[ids[i]];
-		const char *wrong;
-
-		if (d->version >= 7 && !at)
-			continue;
-		wrong = d->version >= 7 ? dat_section_find(d, at, ids[i], &s) : NULL;
-		if (wrong) {
-			dat_warn(d, at, "section %u (%s) %s", ids[i],
-				 i ? "texts of trace_printk" : "symbols", wrong);
-			continue;
-		}
-		take_text(d, &s.in, i ? tep_parse_printk_formats : tep_parse_kallsyms);
-		dat_section_close(&s);
-	}
-	d->plugins = tep_load_plugins(d->tep);
 }

@@ -2,6 +2,8 @@
 /* The trace.dat reader's own structures. */
 #pragma once
 
+#include <stdatomic.h>
+
 #include "base/array.h"
 #include "base/mapped.h"
 #include "source/comms.h"
@@ -76,6 +78,12 @@ struct dat_buffer { /* v6: an instance's data, met before the lanes can be read 
 	const char *name;
 };
 
+/* A section's bytes: mapped, or decompressed into own. */
+struct dat_section {
+	struct dat_in in;
+	void *own;
+};
+
 struct dat {
 	struct source s;
 	struct ARRAY(struct dat_map *) maps; /* [0] is the file itself */
@@ -87,7 +95,12 @@ struct dat {
 	bool any_cut;
 	unsigned told_broken;
 	struct tep_handle *tep;
-	bool texts_loaded; /* symbols and printk formats are in tep */
+	bool plugins_loaded, texts_loaded; /* the latter: symbols, printk formats are in tep */
+	struct dat_symbols {
+		_Atomic(bool) loaded;
+		struct dat_section section;
+		struct symtab *syms;
+	} symbols[SYMBOLS_N];
 	struct tep_plugin_list *plugins;
 	uint64_t section_at[DAT_CMDLINES + 1]; /* v7: file offset of each section, 0 none */
 	struct dat_in kallsyms, printk;	       /* v6 */
@@ -104,10 +117,4 @@ struct dat {
 	struct ARRAY(const struct source_kind *) kinds;
 	const struct source_kind **by_id;
 	unsigned n_ids;
-};
-
-/* A section's bytes: mapped, or decompressed into own. */
-struct dat_section {
-	struct dat_in in;
-	void *own;
 };

@@ -39,6 +39,7 @@ struct source_kind {
 	const struct source_field *fields; /* the common ones first */
 	size_t n_fields;
 	struct tep_event *format; /* NULL for unknown ids and broken records */
+	bool has_text;		  /* its format tells a text that is to be trusted */
 };
 
 /* NULL when the kind has no such field of a fixed place. */

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+enum source_symbols { SYMBOLS_FUNCTIONS, SYMBOLS_PRINTK, SYMBOLS_N };
+
 /* What a format's reader implements; used inside source/ only. */
 #pragma once
 
 #include "source/hold.h"
 #include "source/source.h"
+
+struct symtab;
 
 struct source_ops {
 	const char *name;
@@ -21,7 +25,9 @@ struct source_ops {
 	void (*cursor_tell)(struct source_cursor *c);
 	const char *(*comm)(const struct source *s, int pid);
 	void (*comm_learn)(struct source *s, int pid, const char *name, size_t n);
-	struct tep_handle *(*tep)(const struct source *s);
+	struct tep_handle *(*tep)(const struct source *s, bool symbols);
+	/* Read when first wanted, by whichever thread; NULL: the file has none. */
+	const struct symtab *(*symbols)(const struct source *s, enum source_symbols which);
 };
 
 /* First member of each reader's own structs. */

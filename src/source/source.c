@@ -6,7 +6,9 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "source/symtab.h"
 #include "source/ops.h"
+#include "source/symbols.h"
 
 static const struct source_ops *const formats[] = {
 	&source_tracedat,
@@ -85,9 +87,24 @@ void source_comm_learn(struct source *s, int pid, const char *name, size_t n)
 	s->ops->comm_learn(s, pid, name, n);
 }
 
-struct tep_handle *source_tep(const struct source *s)
+const char *source_symbol(const struct source *s, uint64_t addr, uint64_t *ret_start, size_t *ret_n)
 {
-	return s->ops->tep(s);
+	return symtab_find(s->ops->symbols(s, SYMBOLS_FUNCTIONS), addr, ret_start, ret_n);
+}
+
+uint64_t source_symbol_address(const struct source *s, const char *name)
+{
+	return symtab_address(s->ops->symbols(s, SYMBOLS_FUNCTIONS), name);
+}
+
+const char *source_printk(const struct source *s, uint64_t addr, size_t *ret_n)
+{
+	return symtab_find_exact(s->ops->symbols(s, SYMBOLS_PRINTK), addr, ret_n);
+}
+
+struct tep_handle *source_tep(const struct source *s, bool symbols)
+{
+	return s->ops->tep(s, symbols);
 }
 
 int source_cursor_new(struct source *s, size_t lane, const bool *wanted, struct source_cursor **ret)

@@ -14,7 +14,6 @@
 
 struct source;
 struct source_cursor;
-struct tep_handle;
 
 #define SOURCE_NO_CPU 0xffffu /* of a lane whose records do not tell their CPU */
 
@@ -75,8 +74,6 @@ const struct source_kind *source_kind_find(const struct source *s, const char *s
 const char *source_comm(const struct source *s, int pid);
 /* An event named a thread (at most n bytes); counts when the file itself does not name it. */
 void source_comm_learn(struct source *s, int pid, const char *name, size_t n);
-/* For texts only; not thread-safe. */
-struct tep_handle *source_tep(const struct source *s);
 
 enum {
 	ITEM_CLAMPED = 1, /* the ring buffer stopped a clock that went back: from here to the end of

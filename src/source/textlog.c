@@ -55,7 +55,12 @@ void textlog_take_comms(struct source *s, const struct source *host)
 	}
 }
 
-static struct tep_handle *textlog_tep(const struct source *s)
+static const struct symtab *textlog_symbols(const struct source *s, enum source_symbols which)
+{
+	return NULL;
+}
+
+static struct tep_handle *textlog_tep(const struct source *s, bool symbols)
 {
 	return ((const struct textlog *)s)->tep;
 }
@@ -69,6 +74,7 @@ static const struct source_ops ops = {
 	.comm = textlog_comm,
 	.comm_learn = textlog_comm_learn,
 	.tep = textlog_tep,
+	.symbols = textlog_symbols,
 };
 
 int textlog_check(struct textlog *t)

@@ -71,6 +71,7 @@ static int add_kind(struct textlog *t, struct textlog_name *key)
 	k->fields = fields;
 	k->n_fields = ARRAY_SIZE(fields);
 	k->format = add_format(t, k);
+	k->has_text = true;
 	return k->format ? 0 : -ENOMEM;
 }
 

@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "source/source.h"
+#include "source/symbols.h"
 #include "source/textlog.h"
 
 static char dir[] = "/tmp/test_textlog.XXXXXX";
@@ -378,11 +379,12 @@ static void printed(void **state)
 	record.data = (void *)item.data;
 	record.size = (int)item.size;
 	trace_seq_init(&seq);
-	tep_print_event(source_tep(s), &seq, &record, "%s: %s", TEP_PRINT_NAME, TEP_PRINT_INFO);
+	tep_print_event(source_tep(s, true), &seq, &record, "%s: %s", TEP_PRINT_NAME,
+			TEP_PRINT_INFO);
 	trace_seq_terminate(&seq);
 	assert_string_equal(seq.buffer, "my.event: it %s is 100%");
 	trace_seq_destroy(&seq);
-	assert_int_equal(tep_data_pid(source_tep(s), &record), 3);
+	assert_int_equal(tep_data_pid(source_tep(s, true), &record), 3);
 }
 
 static void refused(const char *arg, const char *why)

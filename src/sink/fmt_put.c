@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink/fmt_put.h"
+
+#define DIGITS_MAX 24 /* 2^64 in octal has 22 */
+
+static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+			    "25262728293031323334353637383940414243444546474849"
+			    "50515253545556575859606162636465666768697071727374"
+			    "75767778798081828384858687888990919293949596979899";
+
+/* Digits end at end; returns where they begin. */
+static char *decimal(char *end, uint64_t v)
+{
+	while (v >= 100) {
+		end -= 2;
+		memcpy(end, pairs + v % 100 * 2, 2);
+		v /= 100;
+	}
+	if (v < 10) {
+		*--end = (char)('0' + v);
+	} else {
+		end -= 2;
+		memcpy(end, pairs + v * 2, 2);
+	}
+	return end;
+}
+
+static char *power_of_two(char *end, uint64_t v, unsigned bits, const char *digits)
+{
+	do {
+		*--end = digits[v & ((1u << bits) - 1)];
+		v >>= bits;
+	} while (v);
+	return end;
+}
+
+static void put_tail(struct fmt_out *o, const char *from, const char *end)
+{
+	size_t n = (size_t)(end - from);
+
+	memcpy(o->p, from, n);
+	o->p += n;
+}
+
+void fmt_put_udec(struct fmt_out *o, uint64_t v)
+{
+	char buf[DIGITS_MAX], *end = buf + sizeof(buf);
+
+	if (v < 10)
+		*o->p++ = (char)('0' + v);
+	else
+		put_tail(o, decimal(end, v), end);
+}
+
+void fmt_put_dec(struct fmt_out *o, int64_t v)
+{
+	if (v < 0)
+		*o->p++ = '-';
+	fmt_put_udec(o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
+}
+
+void fmt_put_hex(struct fmt_out *o, uint64_t v)
+{
+	unsigned n = v ? (67u - (unsigned)__builtin_clzll(v)) / 4 : 1;
+
+	for (unsigned i = n; i--; v >>= 4)
+		o->p[i] = "0123456789abcdef"[v & 15];
+	o->p += n;
+}
+
+void fmt_put_hex_pad(struct fmt_out *o, uint64_t v, unsigned digits)
+{
+	unsigned n = v ? (67u - (unsigned)__builtin_clzll(v)) / 4 : 1;
+
+	for (; n < digits; n++)
+		*o->p++ = '0';
+	fmt_put_hex(o, v);
+}
+
+static void fill(struct fmt_out *o, char c, size_t n)
+{
+	memset(o->p, c, n);
+	o->p += n;
+}
+
+static uint64_t narrowed(uint64_t v, unsigned bytes, bool is_signed)
+{
+	switch (bytes) {
+	case 1:
+		return is_signed ? (uint64_t)(int8_t)v : (uint8_t)v;
+	case 2:
+		return is_signed ? (uint64_t)(int16_t)v : (uint16_t)v;
+	case 4:
+		return is_signed ? (uint64_t)(int32_t)v : (uint32_t)v;
+	default:
+		return v;
+	}
+}
+
+void fmt_put_num(struct fmt_out *o, const struct fmt_spec *f, uint64_t v, unsigned bytes)
+{
+	char buf[DIGITS_MAX], *end = buf + sizeof(buf), *from = end, prefix[2];
+	size_t n, zeros = 0, n_prefix = 0, all;
+
+	v = narrowed(v, bytes, f->conv == 'd');
+	if (f->conv == 'd' && (int64_t)v < 0) {
+		prefix[n_prefix++] = '-';
+		v = 0 - v;
+	}
+	if (v || f->prec) /* "%.0d" of 0 is nothing */
+		from = f->conv == 'x'	? power_of_two(end, v, 4, "0123456789abcdef")
+		       : f->conv == 'X' ? power_of_two(end, v, 4, "0123456789ABCDEF")
+		       : f->conv == 'o' ? power_of_two(end, v, 3, "01234567")
+					: decimal(end, v);
+	n = (size_t)(end - from);
+	if ((f->flags & FMT_ALT) && f->conv == 'o' && (!n || *from != '0') && f->prec <= (int)n)
+		zeros = 1;
+	if ((f->flags & FMT_ALT) && v && (f->conv == 'x' || f->conv == 'X')) {
+		prefix[n_prefix++] = '0';
+		prefix[n_prefix++] = f->conv;
+	}
+	if (f->prec > (int)n)
+		zeros = (size_t)f->prec - n;
+	if (f->prec < 0 && (f->flags & (FMT_ZERO | FMT_LEFT)) == FMT_ZERO &&
+	    f->width > n_prefix + zeros + n)
+		zeros = f->width - n_prefix - n;
+	all = n_prefix + zeros + n;
+	if (f->width > all && !(f->flags & FMT_LEFT))
+		fill(o, ' ', f->width - all);
+	put_tail(o, prefix, prefix + n_prefix);
+	fill(o, '0', zeros);
+	put_tail(o, from, end);
+	if (f->width > all && (f->flags & FMT_LEFT))
+		fill(o, ' ', f->width - all);
+}
+
+void fmt_put_str(struct fmt_out *o, const struct fmt_spec *f, const char *s, size_t n)
+{
+	size_t pad;
+
+	if (f->prec >= 0 && n > (size_t)f->prec)
+		n = (size_t)f->prec;
+	pad = f->width > n ? f->width - n : 0;
+	if (pad && !(f->flags & FMT_LEFT) && o->p < o->end)
+		fill(o, ' ', pad);
+	fmt_put(o, s, n);
+	if (pad && (f->flags & FMT_LEFT) && o->p < o->end)
+		fill(o, ' ', pad);
+}

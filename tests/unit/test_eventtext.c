@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Compiled texts equal libtraceevent's, byte by byte, for every event of the captures in the tree and
+ * of those that ONETSC_CAPTURES names (trace.dat files, blanks between them). */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "base/fd.h"
+#include "sink/eventtext.h"
+#include "test.h"
+#include "timeline/timeline.h"
+
+struct differ {
+	struct eventtext *texts;
+	struct eventtext_counts counts;
+	uint64_t events, different;
+};
+
+static int compare_batch(void *state, const struct event *ev, size_t n)
+{
+	struct differ *d = state;
+
+	for (size_t i = 0; i < n; i++) {
+		_cleanup_free_ char *ours = NULL;
+		const char *p, *want;
+		size_t n_ours, n_want;
+
+		if (ev[i].type != EVENT_RECORD ||
+		    !ev[i].kind->has_text) /* tep has only its fields */
+			continue;
+		d->events++;
+		p = eventtext_get(d->texts, &ev[i], &n_ours);
+		ours = strndup(p, n_ours);
+		assert_non_null(ours);
+		want = eventtext_by_tep(d->texts, &ev[i], &n_want);
+		if (!strcmp(ev[i].kind->name, "function")) /* its indentation */
+			for (; n_want && *want == ' '; want++)
+				n_want--;
+		if (n_ours == n_want && !memcmp(ours, want, n_ours))
+			continue;
+		if (d->different++ < 10)
+			print_message("# %s:%s\n#  got \"%s\"\n# want \"%.*s\"\n",
+				      ev[i].kind->system, ev[i].kind->name, ours, (int)n_want,
+				      want);
+	}
+	return 0;
+}
+
+static void compare_file(const char *path, struct differ *sum)
+{
+	static const struct consumer consumer = {.name = "differ", .batch = compare_batch};
+	_cleanup_input_ struct input *in = NULL;
+	_cleanup_timeline_ struct timeline *t = NULL;
+	struct differ d = {0};
+
+	assert_int_equal(input_open(&path, 1, &in), 0);
+	assert_int_equal(timeline_new(in, NULL, &t), 0);
+	assert_int_equal(eventtext_new(in, &d.texts), 0);
+	assert_int_equal(timeline_run(t, &(struct timeline_use){&consumer, &d}, 1), 0);
+	eventtext_count(d.texts, &d.counts);
+	eventtext_free(d.texts);
+	print_message("# %s: %llu events, %llu by libtraceevent, %llu raw, %llu different\n", path,
+		      (unsigned long long)d.events, (unsigned long long)d.counts.by_tep,
+		      (unsigned long long)d.counts.raw, (unsigned long long)d.different);
+	assert_int_equal(d.different, 0);
+	sum->events += d.events;
+	sum->counts.by_tep += d.counts.by_tep;
+}
+
+static char *tree_file(const char *name)
+{
+	char *path;
+
+	assert_true(asprintf(&path, "%s/tests/golden/%s", getenv("ONETSC_SRC"), name) > 0);
+	return path;
+}
+
+static void captures_in_the_tree(void **state)
+{
+	static const char *const names[] = {"offset-step/host.dat", "offset-step/guest.dat"};
+	struct differ sum = {0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		_cleanup_free_ char *path = tree_file(names[i]);
+
+		compare_file(path, &sum);
+	}
+	assert_true(sum.events > 90000);
+	assert_int_equal(sum.counts.by_tep, 0);
+}
+
+static void capture_of_v6(void **state)
+{
+	_cleanup_free_ char *packed = tree_file("tracecmd/v6-host.dat.gz");
+	char path[] = "/tmp/onetsc-eventtext.XXXXXX", buf[65536];
+	_cleanup_fd_ int fd = mkstemp(path);
+	gzFile z = gzopen(packed, "rb");
+	struct differ sum = {0};
+	int n;
+
+	assert_true(fd >= 0 && z);
+	while ((n = gzread(z, buf, sizeof(buf))) > 0)
+		assert_int_equal(fd_write_all(fd, buf, (size_t)n), 0);
+	gzclose(z);
+	compare_file(path, &sum);
+	unlink(path);
+	assert_true(sum.events > 30000);
+}
+
+static void captures_given(void **state)
+{
+	char *list = getenv("ONETSC_CAPTURES"), *copy, *save = NULL;
+	struct differ sum = {0};
+
+	copy = strdup(list);
+	assert_non_null(copy);
+	for (char *p = strtok_r(copy, " ", &save); p; p = strtok_r(NULL, " ", &save))
+		compare_file(p, &sum);
+	free(copy);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(captures_in_the_tree),
+		cmocka_unit_test(capture_of_v6),
+	};
+	const struct CMUnitTest given[] = {cmocka_unit_test(captures_given)};
+
+	if (getenv("ONETSC_CAPTURES"))
+		return cmocka_run_group_tests(given, NULL, NULL);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
