@@ -233,6 +233,11 @@ int hostrec_filter(struct hostrec *h, const struct event *ev, const char *filter
 	return event_filter(ev, filter, h->lanes[HOSTREC_MAIN].instance);
 }
 
+const char *hostrec_path(const struct hostrec *h)
+{
+	return h->lanes[HOSTREC_MAIN].instance->path;
+}
+
 int hostrec_failed_fd(const struct hostrec *h)
 {
 	return h->failed_fd;

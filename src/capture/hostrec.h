@@ -35,6 +35,8 @@ must_check int hostrec_add(struct hostrec *h, const char *tracefs, const struct 
 			   const struct datfile_links *links);
 /* Sets the filter of one of its events. One message on failure. */
 must_check int hostrec_filter(struct hostrec *h, const struct event *ev, const char *filter);
+/* Directory of the main instance. */
+const char *hostrec_path(const struct hostrec *h);
 /* A descriptor that becomes readable when reading failed and the recording must end. */
 int hostrec_failed_fd(const struct hostrec *h);
 /* Main instance off, then the other; all pages fetched; both instances removed. The first error of

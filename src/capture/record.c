@@ -200,6 +200,7 @@ static int prepare(struct record *r)
 		e = record_child_fork(r->cfg->argv, &r->child);
 	if (e)
 		return e;
+	record_qemutrace_hint(r);
 	privs_drop();
 	r->buffer_bytes = choose_buffer(r->cfg);
 	e = record_probes_begin(r);
@@ -379,6 +380,7 @@ static int end(struct record *r)
 	record_guests_end(r);
 	first = guests_error(r);
 	record_vms_end(r);
+	first = record_qemutrace_end(r) ?: first;
 	r->session.end_tsc = clockpair_rdtsc();
 	r->host_on = false;
 	e = hostrec_stop(r->host);
@@ -396,6 +398,8 @@ static int record_free(struct record *r)
 	int err;
 
 	record_child_release(&r->child);
+	if (record_qemutrace_end(r))
+		log_debug("QEMU's trace events are left to the journal");
 	array_for_each(g, &r->guests) {
 		guest_free(g->link);
 		if (g->has_vm)

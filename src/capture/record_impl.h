@@ -4,6 +4,7 @@
 
 #include "capture/guest.h"
 #include "capture/hostrec.h"
+#include "capture/qemutrace.h"
 #include "capture/record.h"
 #include "capture/record_child.h"
 #include "capture/uprobes.h"
@@ -12,9 +13,11 @@
 /* A guest of the session. Its struct session_machine has the same index + 1. */
 struct rec_guest {
 	char *name;
-	bool has_vm, gone;   /* the VM was found; has ended since */
-	struct vm vm;	     /* as last read */
-	struct guest *link;  /* agent, NULL: none could be addressed */
+	bool has_vm, gone;	 /* the VM was found; has ended since */
+	struct vm vm;		 /* as last read */
+	struct guest *link;	 /* agent, NULL: none could be addressed */
+	struct qemutrace *trace; /* of QEMU itself, NULL: off */
+	unsigned trace_tries;
 	uint64_t refresh_ms; /* when the VM is to be read again */
 	unsigned refreshes;
 };
@@ -24,6 +27,7 @@ struct rec_binary { /* of a VMM, that has its probes */
 	dev_t dev;
 	ino_t ino;
 	unsigned missing; /* VMMPROBE_SET_*: wait for a process, whose structs tell names */
+	bool has_log;	  /* its qemu_log is probed */
 };
 struct rec_binaries ARRAY(struct rec_binary);
 
@@ -78,12 +82,22 @@ bool record_is_wanted(const struct record *r, const struct vm *vm);
 must_check int record_probes_begin(struct record *r);
 /* A VM was found (NULL: vCPUs were): probes its binary when that is new, restricts the probes. */
 must_check int record_probes_vm(struct record *r, const struct vm *vm);
+/* Calls of its function qemu_log. One message on failure. */
+must_check int record_probes_log(struct record *r, const struct vm *vm);
 /* Deletes them; the host's instances must be gone. */
 int record_probes_end(struct record *r);
 /* A path, a pid or a program's name. One message on failure. */
 must_check int record_open_binary(const char *name, struct binary *ret);
 /* --usdt (record_usdt.c). One message on failure. */
 must_check int record_usdt(struct record *r, const char *text);
+
+/* record_qemutrace.c: --qemu-trace */
+/* Switches them on for a VM, when that is asked for and was not done. Only -ENOMEM ends a recording. */
+must_check int record_qemutrace_vm(struct record *r, struct rec_guest *g);
+/* All off again; while the host's instances are still there. Idempotent. */
+int record_qemutrace_end(struct record *r);
+/* Will the command be without a monitor? */
+void record_qemutrace_hint(const struct record *r);
 
 /* record_session.c: what is written down */
 must_check int record_session_begin(struct record *r);

@@ -232,17 +232,21 @@ static int set_filter(struct record *r)
 	return e;
 }
 
-static int add_late(struct record *r, const struct vm *vm)
+/* Those from that one on, of a recording under way. */
+static int enable_from(struct record *r, size_t before)
 {
 	struct datfile_links links = record_links(r);
-	struct events late;
+	struct events late = {r->events.v + before, r->events.n - before, r->events.n - before};
+
+	return late.n ? hostrec_add(r->host, r->tracefs, &late, &links) : 0;
+}
+
+static int add_late(struct record *r, const struct vm *vm)
+{
 	size_t before = r->events.n;
 	int e = probe_vm(r, vm, &r->events);
 
-	if (e || r->events.n == before)
-		return e;
-	late = (struct events){r->events.v + before, r->events.n - before, r->events.n - before};
-	return hostrec_add(r->host, r->tracefs, &late, &links);
+	return e ? e : enable_from(r, before);
 }
 
 int record_probes_vm(struct record *r, const struct vm *vm)
@@ -259,6 +263,64 @@ int record_probes_vm(struct record *r, const struct vm *vm)
 		return e;
 	log_warn("the recording goes on without that");
 	return 0;
+}
+
+/* --- the log of QEMU --- */
+/* qemu_log(format, ...): the format, and what a call passes in registers and on the stack. */
+#define LOG_ARGS                                                                      \
+	"fmt=+0(%di):ustring a1=%si:x64 a2=%dx:x64 a3=%cx:x64 a4=%r8:x64 a5=%r9:x64 " \
+	"a6=+8(%sp):x64 a7=+16(%sp):x64 a8=+24(%sp):x64 a9=+32(%sp):x64 a10=+40(%sp):x64"
+
+static int add_log(struct record *r, const struct binary *b)
+{
+	struct probe p = {.name = strdup("qemu_log"), .args = strdup(LOG_ARGS)};
+	struct elf_symbol sym;
+	int e = p.name && p.args ? find_function(b, p.name, &sym) : -ENOMEM;
+
+	if (!e) {
+		p.offset = sym.offset;
+		e = uprobes_add(r->uprobes, b, &p, &r->events);
+	}
+	probe_free(&p);
+	return e;
+}
+
+static int probe_log(struct record *r, const struct binary *b)
+{
+	struct rec_binary *k = find_known(r, b);
+	int e;
+
+	if (k && k->has_log)
+		return 0;
+	e = r->uprobes ? 0 : uprobes_open(r->tracefs, r->cfg->journal, &r->uprobes);
+	if (!e)
+		e = add_log(r, b);
+	if (e)
+		return e;
+	if (!k) {
+		k = array_add(&r->probed);
+		if (!k)
+			return -ENOMEM;
+		*k = (struct rec_binary){.dev = b->dev, .ino = b->ino};
+	}
+	k->has_log = true;
+	return 0;
+}
+
+int record_probes_log(struct record *r, const struct vm *vm)
+{
+	size_t before = r->events.n;
+	struct binary b;
+	char path[32];
+	int e;
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", vm->pid);
+	e = binary_open(path, vm->exe ?: path, &b);
+	if (e)
+		return e;
+	e = probe_log(r, &b);
+	binary_close(&b);
+	return e ? e : enable_from(r, before);
 }
 
 int record_probes_end(struct record *r)

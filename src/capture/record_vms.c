@@ -273,6 +273,8 @@ static int adopt(struct record *r, struct vm *vm)
 	e = m->vmm ? note_vcpus(r, g) : -ENOMEM;
 	if (!e)
 		e = record_probes_vm(r, &g->vm);
+	if (!e)
+		e = record_qemutrace_vm(r, g);
 	return e ? e : find_link(r, g);
 }
 
@@ -327,7 +329,9 @@ static int refresh(struct record *r, struct rec_guest *g)
 	if (e)
 		return log_err_r(e, "cannot read the state of \"%s\": %m", g->name);
 	e = note_vcpus(r, g);
-	return e || !r->host_on ? e : record_probes_vm(r, NULL);
+	if (!e && r->host_on)
+		e = record_probes_vm(r, NULL);
+	return e || !r->host_on ? e : record_qemutrace_vm(r, g);
 }
 
 int record_vms_tick(struct record *r)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/array.h"
 #include "base/log.h"
 #include "base/options.h"
 #include "base/text.h"
@@ -15,10 +16,16 @@
 
 #define GUEST_LIMIT_BYTES (64ull << 30)
 
+#define PATTERN_BYTES                                          \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	"0123456789_*?"
+
+struct patterns ARRAY(char *);
+
 struct record_options {
 	const char *dir, *preset, *token, *vmm;
 	uint64_t duration_ns, buffer_bytes, guest_limit_bytes;
-	struct opt_strv vms, events, guest_events, guests, uprobes, usdt;
+	struct opt_strv vms, events, guest_events, guests, uprobes, usdt, qemu_trace, qmp;
 	bool list_presets;
 };
 
@@ -39,6 +46,10 @@ static const struct opt opts[] = {
 	 "a static probe (SystemTap's SDT) of a program; globs; default BINARY: the VMMs'"},
 	{0, "vmm", OPT_STR, AT(vmm), "WHAT",
 	 "probes in the VMMs: calls (default), regions: device regions too, none"},
+	{0, "qemu-trace", OPT_STRV, AT(qemu_trace), "PATTERN[,…]",
+	 "QEMU's own trace events of running VMs, switched on over QMP and off again"},
+	{0, "qmp", OPT_STRV, AT(qmp), "[VM=]PATH",
+	 "the QMP socket; default: what the VM's command line names"},
 	{'g', "guest", OPT_STRV, AT(guests), "NAME[=ADDR][,agent=KIND]",
 	 "a guest's agent: vsock:CID[:PORT], tcp:IP:PORT, unix:PATH; onetsc, trace-cmd"},
 	{0, "token", OPT_STR, AT(token), "TEXT|@FILE", "what the agents were given as --token"},
@@ -105,6 +116,34 @@ static int split_guest(const char *text, struct record_guest *ret)
 	return 0;
 }
 
+/* "PATTERN[,…]" of each --qemu-trace, one by one. QEMU's globs know * and ?. */
+static int split_patterns(const struct opt_strv *lists, struct patterns *ret)
+{
+	for (size_t i = 0; i < lists->n; i++)
+		for (const char *p = lists->v[i]; *p; p += *p == ',') {
+			size_t n = strcspn(p, ",");
+			char **to = n ? array_add(ret) : NULL;
+
+			if (n && (!to || !(*to = strndup(p, n))))
+				return -ENOMEM;
+			if (n && strspn(*to, PATTERN_BYTES) != n) {
+				log_err("record: --qemu-trace \"%s\" is no name of trace events of "
+					"QEMU, with * and ?",
+					*to);
+				return -EINVAL;
+			}
+			p += n;
+		}
+	return 0;
+}
+
+static void patterns_free(struct patterns *p)
+{
+	array_for_each(s, p)
+		free(*s);
+	array_free(p);
+}
+
 static int run(struct record_config *cfg)
 {
 	int status = 0, r = undo_begin(&cfg->journal);
@@ -137,7 +176,7 @@ static int find_level(const char *name, enum vmmprobe_level *ret)
 }
 
 static int configure(const struct record_options *o, struct record_config *cfg,
-		     struct record_guest *guests)
+		     struct record_guest *guests, struct patterns *patterns)
 {
 	int r = 0;
 
@@ -147,6 +186,8 @@ static int configure(const struct record_options *o, struct record_config *cfg,
 		return -EINVAL;
 	}
 	r = find_level(o->vmm, &cfg->vmm);
+	if (!r)
+		r = split_patterns(&o->qemu_trace, patterns);
 	for (size_t i = 0; !r && i < o->guests.n; i++)
 		r = split_guest(o->guests.v[i], &guests[i]);
 	return r ? r : token_read(o->token, (char **)&cfg->token);
@@ -158,6 +199,7 @@ static int record_main(int argc, char **argv)
 	struct record_guest guests[OPT_STRV_MAX] = {0};
 	_cleanup_strbuf_ struct strbuf line = {0};
 	struct record_config cfg = {0};
+	struct patterns patterns = {0};
 	int first = opt_parse(&spec, &o, argc, argv), r;
 
 	if (first < 0)
@@ -166,8 +208,10 @@ static int record_main(int argc, char **argv)
 		preset_print_all(stdout);
 		return EXIT_OK;
 	}
-	if (configure(&o, &cfg, guests))
+	if (configure(&o, &cfg, guests, &patterns)) {
+		patterns_free(&patterns);
 		return EXIT_USAGE;
+	}
 	for (int i = 0; i < argc; i++)
 		strbuf_printf(&line, "%s%s", i ? " " : "", argv[i]);
 	cfg.dir = o.dir;
@@ -183,6 +227,10 @@ static int record_main(int argc, char **argv)
 	cfg.n_uprobes = o.uprobes.n;
 	cfg.usdt = o.usdt.v;
 	cfg.n_usdt = o.usdt.n;
+	cfg.qemu_trace = (const char *const *)patterns.v;
+	cfg.n_qemu_trace = patterns.n;
+	cfg.qmp = o.qmp.v;
+	cfg.n_qmp = o.qmp.n;
 	cfg.guests = guests;
 	cfg.n_guests = o.guests.n;
 	cfg.buffer_bytes = o.buffer_bytes;
@@ -191,6 +239,7 @@ static int record_main(int argc, char **argv)
 	r = line.failed ? EXIT_FAILED : run(&cfg);
 	for (size_t i = 0; i < o.guests.n; i++)
 		free((void *)guests[i].name);
+	patterns_free(&patterns);
 	free((void *)cfg.token);
 	return r;
 }

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "capture/instance.h"
+#include "capture/qemutrace.h"
 #include "capture/uprobes.h"
 #include "vm/inject.h"
 #include "vm/offset.h"
@@ -10,6 +11,7 @@
 const struct journal_handler undo_handlers[] = {
 	{INSTANCE_UNDO, instance_undo},
 	{UPROBES_UNDO, uprobes_undo},
+	{QEMUTRACE_UNDO, qemutrace_undo},
 	{"inject-text", inject_undo_text},
 	{"offset", offset_undo},
 	{NULL, NULL},

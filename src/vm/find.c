@@ -17,8 +17,6 @@
 #include "vm/kinds.h"
 #include "vm/proc.h"
 
-#define CMDLINE_MAX_BYTES (4u << 20)
-
 struct vcpu_fd {
 	int fd;
 	unsigned id;
@@ -301,30 +299,6 @@ static int read_vcpus(const struct vm_roots *roots, struct process *p, struct vm
 	return 0;
 }
 
-/* The command line as an argv that ends with NULL; *ret_text owns the strings. */
-static int read_argv(const struct vm_roots *roots, pid_t pid, char **ret_text, char ***ret_argv)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t len, n = 0, k = 0;
-	char path[PATH_MAX], **argv;
-	int r;
-
-	snprintf(path, sizeof(path), "%s/%d/cmdline", proc_root(roots), pid);
-	r = file_read(AT_FDCWD, path, CMDLINE_MAX_BYTES, &text, &len);
-	if (r)
-		return r;
-	for (size_t i = 0; i < len; i++)
-		n += !text[i];
-	argv = calloc(n + 2, sizeof(*argv));
-	if (!argv)
-		return -ENOMEM;
-	for (size_t i = 0; i < len; i += strlen(text + i) + 1)
-		argv[k++] = text + i;
-	*ret_argv = argv;
-	*ret_text = TAKE_PTR(text);
-	return 0;
-}
-
 static char *read_exe(const struct vm_roots *roots, pid_t pid)
 {
 	char path[PATH_MAX], exe[PATH_MAX], *deleted;
@@ -348,7 +322,7 @@ static int read_identity(const struct vm_roots *roots, struct vm *vm)
 	_cleanup_free_ char **argv = NULL;
 	char name[256];
 	const struct vmm_kind *k;
-	int r = read_argv(roots, vm->pid, &text, &argv);
+	int r = proc_argv(proc_root(roots), vm->pid, &text, &argv);
 
 	if (r)
 		return r;

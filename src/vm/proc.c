@@ -12,9 +12,10 @@
 #include "base/fd.h"
 #include "base/text.h"
 
-#define PF_IO_WORKER   0x00000010u /* include/linux/sched.h, 5.12+ */
-#define PF_USER_WORKER 0x00004000u /* 6.4+ */
-#define PROC_MAX_BYTES (1u << 20)
+#define PF_IO_WORKER	  0x00000010u /* include/linux/sched.h, 5.12+ */
+#define PF_USER_WORKER	  0x00004000u /* 6.4+ */
+#define PROC_MAX_BYTES	  (1u << 20)
+#define CMDLINE_MAX_BYTES (4u << 20)
 
 static const char *root(const char *proc)
 {
@@ -174,4 +175,27 @@ bool proc_syscall_read(const char *proc, pid_t pid, pid_t tid, struct proc_sysca
 		return false;
 	*ret = s;
 	return true;
+}
+
+int proc_argv(const char *proc, pid_t pid, char **ret_text, char ***ret_argv)
+{
+	_cleanup_free_ char *text = NULL;
+	size_t len, n = 0, k = 0;
+	char path[PATH_MAX], **argv;
+	int r;
+
+	snprintf(path, sizeof(path), "%s/%d/cmdline", root(proc), pid);
+	r = file_read(AT_FDCWD, path, CMDLINE_MAX_BYTES, &text, &len);
+	if (r)
+		return r;
+	for (size_t i = 0; i < len; i++)
+		n += !text[i];
+	argv = calloc(n + 2, sizeof(*argv));
+	if (!argv)
+		return -ENOMEM;
+	for (size_t i = 0; i < len; i += strlen(text + i) + 1)
+		argv[k++] = text + i;
+	*ret_argv = argv;
+	*ret_text = TAKE_PTR(text);
+	return 0;
 }

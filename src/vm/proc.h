@@ -29,6 +29,9 @@ must_check int proc_status(const char *proc, pid_t pid, const char *key, char *b
 /* Decimal value of such a line, negative when it is missing or not a number. */
 long proc_status_number(const char *proc, pid_t pid, const char *key);
 
+/* The command line as an argv that ends with NULL; *ret_text owns the strings, the caller frees both. */
+must_check int proc_argv(const char *proc, pid_t pid, char **ret_text, char ***ret_argv);
+
 /* Does thread tid have a user shadow stack? */
 bool proc_has_shadow_stack(const char *proc, pid_t tid);
 
