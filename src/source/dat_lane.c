@@ -8,6 +8,9 @@
 #include "base/log.h"
 
 #define CHUNK_SLACK 16
+#define SCAN_ITEMS  256
+#define SCAN_PAGES  16	   /* between two places */
+#define SCAN_PLACES 65536u /* of a lane, about */
 
 struct dat_cursor {
 	struct source_cursor c;
@@ -272,4 +275,129 @@ int dat_cursor_read(struct source_cursor *cursor, struct source_item *items, uns
 	n = read_items(c, items, max);
 	/* of a file that was cut meanwhile nothing is given out that may be zeros */
 	return dat_map_check(c->lane->map, c->ended) ? -EIO : (int)n;
+}
+
+/* --- places to begin at --- */
+
+bool dat_can_seek(const struct source *s)
+{
+	const struct dat *d = (const struct dat *)s;
+
+	return d->maps.n == 1 && !d->s.facts.truncated;
+}
+
+struct scan {
+	struct dat_cursor *c;
+	struct seek_places *places;
+	struct seek_place at; /* what is known of here */
+	uint64_t step, left;  /* pages or chunks from one place to the next */
+};
+
+/* Reading can begin here, at bytes from the lane's beginning. */
+static int scan_place(struct scan *s, uint64_t at)
+{
+	struct seek_place *p;
+
+	if (s->left--)
+		return 0;
+	s->left = s->step - 1;
+	p = array_add(s->places);
+	if (!p)
+		return -ENOMEM;
+	*p = s->at;
+	p->at = at;
+	p->chunks = s->c->chunks_left;
+	p->told = s->c->rb.told;
+	if (s->c->rb.untold)
+		p->flags |= SEEK_UNTOLD;
+	return 0;
+}
+
+static void scan_items(struct scan *s, const struct source_item *items, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		bool higher = (int64_t)(items[i].raw_ticks - s->at.high_ticks) > 0;
+
+		if (!(items[i].flags & ITEM_LOST) && (!s->at.flags || higher)) {
+			s->at.high_ticks = items[i].raw_ticks;
+			s->at.flags = SEEK_HAS_HIGH;
+		}
+	}
+}
+
+/* The next page or chunk. 0 at the end of the lane, -errno. */
+static int scan_on(struct scan *s)
+{
+	struct dat_cursor *c = s->c;
+	int r = 0;
+
+	check_broken(c);
+	if (c->pages_bytes) {
+		if (!c->lane->compressed)
+			r = scan_place(s, (uint64_t)(c->pages - c->in.start));
+		next_page(c);
+		return r ? r : 1;
+	}
+	if (c->lane->compressed && c->is_open)
+		r = scan_place(s, (uint64_t)(c->in.p - c->in.start));
+	if (!r && more_pages(c))
+		return 1;
+	return r;
+}
+
+static uint64_t places_apart(const struct dat_lane *l)
+{
+	uint32_t chunks = 0;
+
+	if (!l->compressed)
+		return SCAN_PAGES + l->n / l->page_bytes / SCAN_PLACES;
+	if (l->n >= 4)
+		memcpy(&chunks, l->map->p + l->offset, 4);
+	return 1 + chunks / SCAN_PLACES;
+}
+
+int dat_seek_scan(struct source *src, size_t lane, struct seek_places *ret,
+		  void (*take)(void *arg, const struct source_item *items, unsigned n), void *arg)
+{
+	_cleanup_source_cursor_ struct source_cursor *cursor = NULL;
+	struct source_item items[SCAN_ITEMS];
+	struct scan s = {.places = ret};
+	int r = dat_cursor_new(src, lane, NULL, &cursor);
+
+	if (r)
+		return r;
+	dat_cursor_defer(cursor);
+	s.c = (struct dat_cursor *)cursor;
+	s.step = places_apart(s.c->lane);
+	if (s.c->lane->compressed && !array_add(ret)) /* the beginning */
+		return -ENOMEM;
+	do {
+		unsigned n = ringbuf_read(&s.c->rb, items, SCAN_ITEMS);
+
+		scan_items(&s, items, n);
+		take(arg, items, n);
+		r = n ? 1 : scan_on(&s);
+	} while (r > 0);
+	return r ? r : dat_map_check(s.c->lane->map, true);
+}
+
+int dat_cursor_seek(struct source_cursor *cursor, const struct seek_place *p)
+{
+	struct dat_cursor *c = (struct dat_cursor *)cursor;
+
+	if (!p->at)
+		return 0;
+	if (p->at > c->lane->n || (!c->lane->compressed && p->at % c->lane->page_bytes))
+		return -EBADMSG;
+	c->is_open = true;
+	c->rb.told = p->told;
+	c->rb.untold = p->flags & SEEK_UNTOLD;
+	if (c->lane->compressed) {
+		c->in.p = c->in.start + p->at;
+		c->chunks_left = p->chunks;
+	} else {
+		c->pages = c->in.start + p->at;
+		c->pages_bytes = c->lane->n - p->at;
+	}
+	return 0;
 }

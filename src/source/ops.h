@@ -5,6 +5,7 @@ enum source_symbols { SYMBOLS_FUNCTIONS, SYMBOLS_PRINTK, SYMBOLS_N };
 #pragma once
 
 #include "source/hold.h"
+#include "source/seek.h"
 #include "source/source.h"
 
 struct symtab;
@@ -23,6 +24,12 @@ struct source_ops {
 	struct hold *(*cursor_hold)(const struct source_cursor *c);
 	void (*cursor_defer)(struct source_cursor *c);
 	void (*cursor_tell)(struct source_cursor *c);
+	/* source/seek.h; all three or none */
+	bool (*can_seek)(const struct source *s);
+	int (*seek_scan)(struct source *s, size_t lane, struct seek_places *ret,
+			 void (*take)(void *arg, const struct source_item *items, unsigned n),
+			 void *arg);
+	int (*cursor_seek)(struct source_cursor *c, const struct seek_place *p);
 	const char *(*comm)(const struct source *s, int pid);
 	void (*comm_learn)(struct source *s, int pid, const char *name, size_t n);
 	struct tep_handle *(*tep)(const struct source *s, bool symbols);

@@ -143,6 +143,23 @@ void source_cursor_tell(struct source_cursor *c)
 	c->ops->cursor_tell(c);
 }
 
+bool source_can_seek(const struct source *s)
+{
+	return s->ops->can_seek && s->ops->can_seek(s);
+}
+
+int source_seek_scan(struct source *s, size_t lane, struct seek_places *ret,
+		     void (*take)(void *arg, const struct source_item *items, unsigned n),
+		     void *arg)
+{
+	return s->ops->seek_scan(s, lane, ret, take, arg);
+}
+
+int source_cursor_seek(struct source_cursor *c, const struct seek_place *p)
+{
+	return c->ops->cursor_seek(c, p);
+}
+
 const struct source_field *source_field_find(const struct source_kind *k, const char *name)
 {
 	for (size_t i = 0; i < k->n_fields; i++)

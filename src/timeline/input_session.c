@@ -189,6 +189,7 @@ int input_from_session(struct input *in, const char *path)
 		return r;
 	if (!s.complete)
 		log_warn("\"%s\": the recorder did not reach its end; what it left is shown", path);
+	in->is_session = true;
 	in->begin_ticks = s.begin_tsc;
 	in->end_ticks = s.end_tsc;
 	in->conv = (struct tick_conv){s.mult, s.shift};

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "timeline/lane.h"
 
+#include <errno.h>
+
 /* Places among events of one tick, before machine and lane. */
 enum { TIE_HOST, TIE_GUEST, TIE_EXIT };
 
@@ -204,7 +206,50 @@ static void choose_clock(struct lane *l)
 	}
 }
 
-int lane_start(struct lane *l, struct lane_keep *k)
+bool lane_can_seek(const struct lane *l)
+{
+	return !l->plan.v.n && !l->machine->clock;
+}
+
+uint64_t lane_ticks(struct lane *l, uint64_t raw_ticks, uint64_t near)
+{
+	uint64_t floor = l->floor, ticks;
+	bool doubtful;
+
+	l->floor = near;
+	ticks = translate(l, raw_ticks, &doubtful).lo;
+	l->floor = floor;
+	return ticks;
+}
+
+/* The last place all before which is too early; and then the one before it, so that a gap in front
+ * of the first event wanted has its beginning. What is left out would have passed the filter nowhere. */
+static int seek(struct lane *l, struct source_cursor *c, const struct seek_places *places)
+{
+	uint64_t from = l->filter->ask.from_ticks;
+	size_t lo = 0, hi = places->n;
+	const struct seek_place *p;
+	int r;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		p = &places->v[mid];
+		if (!(p->flags & SEEK_HAS_HIGH) || lane_ticks(l, p->high_ticks, from) < from)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	if (lo < 2)
+		return 0;
+	p = &places->v[lo - 2];
+	r = source_cursor_seek(c, p);
+	if (!r && (p->flags & SEEK_HAS_HIGH))
+		l->floor = lane_ticks(l, p->high_ticks, from);
+	return r == -EBADMSG ? 0 : r;
+}
+
+int lane_start(struct lane *l, struct lane_keep *k, const struct seek_places *places)
 {
 	const struct filter_machine *fm = &l->filter->machines[l->pub.machine];
 	const bool *wanted = l->tasks ? fm->decoded : fm->wanted;
@@ -221,6 +266,11 @@ int lane_start(struct lane *l, struct lane_keep *k)
 	r = source_cursor_new(l->machine->source, l->source_lane, l->plan.v.n ? NULL : wanted, &c);
 	if (r)
 		return r;
+	r = places && lane_can_seek(l) ? seek(l, c, places) : 0;
+	if (r) {
+		source_cursor_free(c);
+		return r;
+	}
 	feed_start(&k->feed, &l->feed, c);
 	return lane_next(l, k);
 }

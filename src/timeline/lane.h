@@ -6,6 +6,7 @@
 #include "timeline/align.h"
 #include "timeline/feed.h"
 #include "timeline/filter.h"
+#include "timeline/seek.h"
 #include "timeline/timeline.h"
 
 struct lane {
@@ -44,8 +45,12 @@ struct lane_keep {
 	void *state;
 };
 
-/* Opens the cursor and prepares the first event. */
-must_check int lane_start(struct lane *l, struct lane_keep *k);
+/* Opens the cursor and prepares the first event. places: of the source's lane, or NULL. */
+must_check int lane_start(struct lane *l, struct lane_keep *k, const struct seek_places *places);
+/* Whether stamps alone tell host ticks. */
+bool lane_can_seek(const struct lane *l);
+/* Host ticks of a stamp of such a lane, about at near. */
+uint64_t lane_ticks(struct lane *l, uint64_t raw_ticks, uint64_t near);
 /* Prepares the next event, or sets ended. 0 or -errno. */
 must_check int lane_next(struct lane *l, struct lane_keep *k);
 /* The event that is next. It points into the block l->feed.now. */

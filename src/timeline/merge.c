@@ -19,8 +19,15 @@ struct entry {
 
 static const struct entry ended = {UINT64_MAX, UINT32_MAX, UINT32_MAX};
 
+struct told { /* by an event before the time that is asked for */
+	uint64_t ticks;
+	uint32_t lane;
+	const struct seek_name *name;
+};
+
 struct merge {
 	struct timeline *t;
+	struct seek **indexes; /* by machine, NULL: none */
 	struct batches batches;
 	struct lane_keep keep;
 	struct crew *crew;
@@ -71,11 +78,81 @@ static int retire(void *state, struct block *b)
 	return batches_retire(state, b);
 }
 
+/* Whether times can be looked up instead of read for. */
+static int open_indexes(struct merge *m)
+{
+	struct timeline *t = m->t;
+	int r = 0;
+
+	m->indexes = calloc(t->in->machines.n + 1, sizeof(*m->indexes));
+	if (!m->indexes)
+		return -ENOMEM;
+	for (size_t i = 0; i < t->n_lanes && !r; i++) {
+		size_t machine = t->pub[i].machine;
+
+		if (t->in->is_session && t->filter.ask.from_ticks && !m->indexes[machine] &&
+		    lane_can_seek(t->lanes[i]) && filter_lane(&t->filter, t->in, &t->pub[i]))
+			r = seek_open(t->in->machines.v[machine].source, &t->tasks[machine],
+				      m->crew, &m->indexes[machine]);
+	}
+	return r;
+}
+
+static int name_cmp(const void *a, const void *b)
+{
+	const struct told *x = a, *y = b;
+
+	if (x->ticks != y->ticks)
+		return x->ticks < y->ticks ? -1 : 1;
+	return (x->lane > y->lane) - (x->lane < y->lane);
+}
+
+/* Names that were told before the time that is asked for, the first ones first. */
+static int learn_names(struct merge *m)
+{
+	struct timeline *t = m->t;
+	uint64_t from = t->filter.ask.from_ticks;
+	struct ARRAY(struct told) v = {0};
+
+	for (size_t i = 0; i < t->n_lanes; i++) {
+		const struct seek *k = m->indexes[t->pub[i].machine];
+
+		if (!k || !lane_can_seek(t->lanes[i]))
+			continue;
+		array_for_each(n, &k->lanes[t->lanes[i]->source_lane].names) {
+			uint64_t ticks = lane_ticks(t->lanes[i], n->raw_ticks, from);
+			struct told *to = ticks < from ? array_add(&v) : NULL;
+
+			if (to)
+				*to = (struct told){ticks, (uint32_t)i, n};
+		}
+	}
+	if (v.n)
+		qsort(v.v, v.n, sizeof(*v.v), name_cmp);
+	array_for_each(n, &v)
+		source_comm_learn(t->in->machines.v[t->pub[n->lane].machine].source, n->name->pid,
+				  n->name->name, sizeof(n->name->name));
+	array_free(&v);
+	return 0;
+}
+
+static const struct seek_places *places_of(const struct merge *m, size_t lane)
+{
+	const struct seek *k = m->indexes[m->t->pub[lane].machine];
+
+	return k ? &k->lanes[m->t->lanes[lane]->source_lane].places : NULL;
+}
+
 static int start_lanes(struct merge *m)
 {
 	struct timeline *t = m->t;
 	bool tasks = t->filter.ask.task || m->batches.wants_tasks;
-	int r = 0;
+	int r = open_indexes(m);
+
+	if (!r && tasks)
+		r = learn_names(m);
+	if (r)
+		return r;
 
 	for (m->n_leaves = 1; m->n_leaves < t->n_lanes; m->n_leaves *= 2)
 		;
@@ -86,7 +163,7 @@ static int start_lanes(struct merge *m)
 		t->lanes[i]->tasks = tasks ? &t->tasks[t->pub[i].machine] : NULL;
 		t->lanes[i]->ended = true;
 		if (filter_lane(&t->filter, t->in, &t->pub[i]))
-			r = lane_start(t->lanes[i], &m->keep);
+			r = lane_start(t->lanes[i], &m->keep, places_of(m, i));
 	}
 	m->losers[0] = r ? ended : play(m, 1);
 	return r;
@@ -173,6 +250,9 @@ static int run(struct merge *m, const struct timeline_use *uses, size_t n)
 	feed_free(&m->keep.feed);
 	crew_free(m->crew);
 	free(m->losers);
+	for (size_t i = 0; i < m->t->in->machines.n && m->indexes; i++)
+		seek_free(m->indexes[i]);
+	free(m->indexes);
 	return r;
 }
 
