@@ -2,6 +2,7 @@
 #include "capture/qemuargs.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,11 +69,10 @@ static int take_qmp(struct qemuargs *a, const char *v)
 
 	if (strncmp(v, "unix:", n))
 		return 0;
-	list = malloc(strlen(v) + 8);
-	if (!list)
+	if (asprintf(&list, "path=%s", v + n) < 0) {
+		list = NULL;
 		return -ENOMEM;
-	strcpy(list, "path=");
-	strcat(list, v + n);
+	}
 	return add_monitor(a, key_value(list, "path"));
 }
 

@@ -129,11 +129,11 @@ int qemulogfile_fd(pid_t pid, const char *path)
 {
 	struct pids fds = {0};
 	char dir[64], name[96], link[PATH_MAX];
-	int found = -1;
+	int found = -ENOENT;
 
 	snprintf(dir, sizeof(dir), "/proc/%d/fd", pid);
 	if (proc_list(dir, &fds))
-		return -1;
+		return -ENOENT;
 	array_for_each(fd, &fds) {
 		ssize_t n;
 
@@ -161,6 +161,7 @@ char *qemulogfile_command(const char *name)
 			*p++ = '\\';
 		*p++ = *name;
 	}
-	strcpy(p, "\"");
+	*p++ = '"';
+	*p = 0;
 	return text;
 }

@@ -20,7 +20,7 @@ bool qemulogfile_is_safe(pid_t pid, const char *name);
 
 /* The user as which QEMU opens files. */
 uid_t qemulogfile_uid(pid_t pid);
-/* A descriptor of the process that is the file of that path; -1 none. */
+/* A descriptor of the process that is the file of that path; -ENOENT. */
 int qemulogfile_fd(pid_t pid, const char *path);
 /* `logfile "NAME"` with the monitor's quoting; the caller frees. */
 char *qemulogfile_command(const char *name);

@@ -9,12 +9,9 @@
 #include "vm/offset.h"
 
 const struct journal_handler undo_handlers[] = {
-	{INSTANCE_UNDO, instance_undo},
-	{UPROBES_UNDO, uprobes_undo},
-	{QEMUTRACE_UNDO, qemutrace_undo},
-	{"inject-text", inject_undo_text},
-	{"offset", offset_undo},
-	{NULL, NULL},
+	{INSTANCE_UNDO, instance_undo},	  {UPROBES_UNDO, uprobes_undo},
+	{QEMUTRACE_UNDO, qemutrace_undo}, {"inject-text", inject_undo_text},
+	{"offset", offset_undo},	  {NULL, NULL},
 };
 
 int undo_begin(struct journal **ret)
