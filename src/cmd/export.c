@@ -16,6 +16,7 @@
 /* clang-format off */
 static const struct export_kind kinds[] = {
 	{"perfetto", ".pftrace", "Perfetto's own format, for ui.perfetto.dev", EXPORT_STREAM, export_perfetto},
+	{"trace.dat", ".tracedat", "files for trace-cmd and KernelShark, in a directory", EXPORT_DIR, export_tracedat},
 };
 /* clang-format on */
 
@@ -29,7 +30,7 @@ struct export_config {
 #define AT(member) offsetof(struct export_config, member)
 static const struct opt export_opts[] = {
 	{'t', "to", OPT_STRV, AT(to), "FORMAT",
-	 "perfetto; or, as a TIME, where the part to export ends"},
+	 "perfetto, trace.dat; or, as a TIME, where the part to export ends"},
 	{'o', "output", OPT_STR, AT(output), "OUT", "the file to write; \"-\" is standard output"},
 	WINDOW_OPT(AT(window), from, "from", "TIME",
 		   "from here: \"1.5s\", \"20ms\" after the first event, or ticks as \"123t\""),

@@ -33,3 +33,4 @@ struct export_kind {
 must_check int export_pass(const struct export_job *job, const struct timeline_use *uses, size_t n);
 
 int export_perfetto(const struct export_job *job);
+int export_tracedat(const struct export_job *job);

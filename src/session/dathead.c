@@ -153,7 +153,7 @@ static void put_guest(struct out *o, const struct dat_guest *g)
 	uint32_t cpus = 0;
 
 	for (size_t i = 0; i < g->n; i++)
-		if (g->vcpus[i].cpu < DAT_CPUS_MAX && g->vcpus[i].cpu >= cpus)
+		if (g->vcpus[i].cpu < DATWRITER_CPUS_MAX && g->vcpus[i].cpu >= cpus)
 			cpus = g->vcpus[i].cpu + 1;
 	strbuf_add(&b, g->name, strlen(g->name) + 1);
 	strbuf_add(&b, (const char *)&g->trace_id, 8);

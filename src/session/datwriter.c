@@ -85,7 +85,7 @@ static int check_meta(const char *base, const struct dat_meta *meta)
 {
 	const char *why = NULL;
 
-	if (!meta->cpus || meta->cpus > DAT_CPUS_MAX)
+	if (!meta->cpus || meta->cpus > DATWRITER_CPUS_MAX)
 		why = "the number of CPUs is out of range";
 	else if (meta->page_bytes < 4096 || meta->page_bytes > (1u << 24) ||
 		 (meta->page_bytes & (meta->page_bytes - 1)))

@@ -12,7 +12,7 @@
 
 #include "base/cleanup.h"
 
-#define DAT_CPUS_MAX 4096 /* CPUs of one file */
+#define DATWRITER_CPUS_MAX 4096 /* CPUs of one file */
 
 /* A text as read from tracefs or /proc, owned by the caller. */
 struct dat_text {
@@ -39,7 +39,7 @@ struct dat_meta {
 	const struct dat_text *events; /* formats, those of one system in a row */
 	size_t n_events;
 	struct dat_text kallsyms, printk, cmdlines; /* may be empty */
-	unsigned cpus;				    /* 1 to DAT_CPUS_MAX */
+	unsigned cpus;				    /* 1 to DATWRITER_CPUS_MAX */
 	uint32_t page_bytes;   /* size of a ring-buffer page: a power of two, 4096 or more */
 	struct dat_text clock; /* text of trace_clock: "local [x86-tsc] ..." */
 	struct dat_text uname; /* "Linux host 6.1.0 x86_64" */
