@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Builds onetsc and runs its tests on a bare Debian 12: ./test.sh [SUITE…]
-# Suites: check unit golden truth tsan live fuzz lab lab-intel; all of them when none is named.
+# Suites: check unit golden truth tsan live web fuzz lab lab-intel; all of them when none is named.
 set -u
 cd "$(dirname "$0")" || exit 1
 suites=("$@")
-[ ${#suites[@]} -gt 0 ] || suites=(check unit golden truth tsan live fuzz lab lab-intel)
+[ ${#suites[@]} -gt 0 ] || suites=(check unit golden truth tsan live web fuzz lab lab-intel)
 
 tools/setup test || exit 1
 results=$(mktemp)
@@ -66,7 +66,7 @@ for s in "${suites[@]}"; do
   check)
     if tools/check; then echo '1 0 0' >>"$results"; else echo '0 1 0' >>"$results"; fi
     ;;
-  unit | golden | truth | live) run_meson build "$s" ;;
+  unit | golden | truth | live | web) run_meson build "$s" ;;
   tsan) # the tests that run the merge with several threads
     if configure build-tsan -Db_sanitize=thread -Dbpf=disabled; then
       meson test -C build-tsan --no-rebuild --print-errorlogs jobs seek
@@ -90,7 +90,7 @@ for s in "${suites[@]}"; do
     ;;
   lab-intel) run_lab build-release lab-intel ;;
   *)
-    echo "test.sh: no suite \"$s\"; there are check unit golden truth tsan live fuzz lab lab-intel" >&2
+    echo "test.sh: no suite \"$s\"; there are check unit golden truth tsan live web fuzz lab lab-intel" >&2
     exit 2
     ;;
   esac

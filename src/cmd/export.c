@@ -15,6 +15,7 @@
 
 /* clang-format off */
 static const struct export_kind kinds[] = {
+	{"html", ".html", "one page for a browser, without network", EXPORT_STREAM, export_html},
 	{"perfetto", ".pftrace", "Perfetto's own format, for ui.perfetto.dev", EXPORT_STREAM, export_perfetto},
 	{"trace.dat", ".tracedat", "files for trace-cmd and KernelShark, in a directory", EXPORT_DIR, export_tracedat},
 };

@@ -32,5 +32,6 @@ struct export_kind {
 /* timeline_run() with progress on a terminal; Ctrl-C ends it with -EINTR. */
 must_check int export_pass(const struct export_job *job, const struct timeline_use *uses, size_t n);
 
+int export_html(const struct export_job *job);
 int export_perfetto(const struct export_job *job);
 int export_tracedat(const struct export_job *job);
