@@ -45,9 +45,11 @@ int epoch_add(struct truth_vcpu *v, uint64_t from, struct truth_map m)
 uint64_t step_ticks(struct world *w, uint64_t mean)
 {
 	uint64_t d = rnd_below(w, 2 * mean * w->pace + 1);
+	uint64_t span = w->end - w->begin,
+		 most = 5000 * 1200 * w->pace; /* large worlds are dense too */
 
 	if (rnd_one_in(w, 100))
-		d += rnd_below(w, (w->end - w->begin) / 20);
+		d += rnd_below(w, (span < most ? span : most) / 20);
 	return d / w->grain * w->grain;
 }
 
