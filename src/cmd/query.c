@@ -41,7 +41,8 @@ static const struct opt_spec spec = {
 	.summary = "Ask a session in SQL, in place.",
 	.details =
 		"Tables: events (all of them), one for each kind of event with its fields as\n"
-		"columns (kvm_exit, sched_switch …), lost, machines, vcpus, offsets.\n"
+		"columns (kvm_exit, sched_switch …), exits, states (of vCPUs), sched, lost,\n"
+		"machines, vcpus, offsets.\n"
 		".tables lists them, .schema TABLE tells the columns. Conditions on ts_ns, ticks,\n"
 		"machine, vm, cpu, vcpu, pid, system and event keep the rest from being read.\n"
 		"Nothing is written or changed. The SQL is SQLite's; to_hex(N) is added.\n",

@@ -39,6 +39,8 @@ static bool is_useful(unsigned role, int op)
 	case ROLE_TICKS:
 	case ROLE_TS:
 		return op == OP_EQ || op == OP_GE || op == OP_LE;
+	case ROLE_END:
+		return op == OP_EQ || op == OP_GE;
 	case ROLE_MACHINE:
 	case ROLE_VM:
 	case ROLE_CPU:
@@ -124,7 +126,7 @@ int plan_best(const struct query_table *t, sqlite3_index_info *info)
 	info->idxNum = wants_tasks(t, info) ? PLAN_TASKS : 0;
 	info->idxStr = sqlite3_mprintf("%s", text);
 	info->needToFreeIdxStr = 1;
-	info->orderByConsumed = !t->ops->fixed && is_in_order(t, info);
+	info->orderByConsumed = !t->ops->fixed && !t->ops->own_timeline && is_in_order(t, info);
 	set_cost(info, n, t->ops->fixed != NULL);
 	return info->idxStr ? SQLITE_OK : SQLITE_NOMEM;
 }
@@ -153,6 +155,8 @@ static void filter_time(struct query_session *s, unsigned role, int op, sqlite3_
 
 	if (!number_of(v, &lo, &hi))
 		return;
+	if (role == ROLE_END)
+		op = OP_GE;
 	if (op == OP_LE)
 		lo = INT64_MIN;
 	if (op == OP_GE)
@@ -274,6 +278,7 @@ static int filter_one(struct query_session *s, unsigned role, int op, sqlite3_va
 {
 	switch (role) {
 	case ROLE_TICKS:
+	case ROLE_END:
 	case ROLE_TS:
 		filter_time(s, role, op, v, f);
 		return SQLITE_OK;

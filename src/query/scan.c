@@ -45,10 +45,10 @@ static int start_pass(struct query_scan *scan)
 
 	f->f.machine = f->machine;
 	f->f.vm = f->vm;
-	if (!r)
+	if (!r && !scan->table->ops->own_timeline)
 		r = timeline_new(scan->session->in, &f->f, &scan->timeline);
-	else
-		log_err("cannot query \"%s\": out of memory", scan->session->in->title);
+	else if (r)
+		log_errno(r, "cannot query \"%s\": %m", scan->session->in->title);
 	if (r)
 		return r;
 	r = pull_new(run, scan, &scan->pull);

@@ -10,7 +10,8 @@
 enum query_role {
 	ROLE_NONE,
 	ROLE_TICKS,
-	ROLE_TS, /* ns since the first event */
+	ROLE_END, /* ticks of the end of what begins at ROLE_TICKS */
+	ROLE_TS,  /* ns since the first event */
 	ROLE_MACHINE,
 	ROLE_VM,
 	ROLE_CPU,

@@ -41,6 +41,7 @@ struct query_table_ops {
 	/* Gives rows in order of time to scan->pull; NULL: fixed() has them all. */
 	int (*run)(void *scan, struct pull *p);
 	void (*fixed)(struct query_session *s, const void **ret, size_t *ret_n);
+	bool own_timeline; /* run makes its own */
 	bool (*wants)(const struct query_session *s, const struct query_table *t, const void *row);
 	int (*value)(struct query_session *s, const struct query_table *t, const void *row,
 		     size_t column, struct query_value *ret);

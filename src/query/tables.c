@@ -46,6 +46,10 @@ int query_tables_make(struct query_session *s)
 	int r = query_events_make(s);
 
 	if (!r)
+		r = query_sched_make(s);
+	if (!r)
+		r = query_exits_make(s);
+	if (!r)
 		r = query_machines_make(s);
 	return r ? r : query_kinds_make(s);
 }

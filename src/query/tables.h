@@ -40,6 +40,7 @@ enum query_base {
 	BASE_FIELD, /* a field of the kind */
 };
 extern const struct query_table_ops query_events_ops, query_kind_ops, query_lost_ops;
+extern const struct query_table_ops query_exits_ops, query_states_ops, query_sched_ops;
 extern const struct query_column query_kind_front[], query_kind_back[];
 extern const size_t query_kind_n_front, query_kind_n_back;
 must_check int query_events_make(struct query_session *s);
@@ -54,6 +55,10 @@ void query_value_int(int64_t v, struct query_value *ret);
 /* The vCPU that a thread of the host is, or NULL. */
 const struct query_thread *query_thread_find(const struct query_session *s, int pid);
 
+/* sched.c: sched */
+must_check int query_sched_make(struct query_session *s);
+/* exits.c: exits, states */
+must_check int query_exits_make(struct query_session *s);
 /* machines.c: machines, vcpus */
 must_check int query_machines_make(struct query_session *s);
 
