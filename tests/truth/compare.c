@@ -21,6 +21,14 @@ static void note_windows(struct verify *v, const struct truth_lane *l)
 	}
 }
 
+/* Where the switch that left a window is lost, so may be an exit and an entry. */
+static void note_holes(struct verify *v, const struct truth_lane *l)
+{
+	array_for_each(e, &l->events)
+		if (e->flags & T_LOST && e->kind == T_SWITCH)
+			v->has_exit[e->window] = false;
+}
+
 static const struct truth_lane *find_lane(const struct world *w, const struct input *in,
 					  const struct timeline_lane *l)
 {
@@ -60,6 +68,8 @@ static int begin(void *state, const struct timeline *t)
 	}
 	for (unsigned i = 0; i < v->w->host_cpus; i++)
 		note_windows(v, &v->w->host[i]);
+	for (unsigned i = 0; i < v->w->host_cpus; i++)
+		note_holes(v, &v->w->host[i]);
 	windows_unknown(v);
 	return 0;
 }
@@ -139,7 +149,7 @@ static void check_window(struct verify *v, const struct event *ev, const struct 
 {
 	uint64_t *open;
 
-	if (!e->window)
+	if (!e->window || e->vm < 0)
 		return;
 	open = &v->open[e->vm][e->vcpu];
 	if (e->kind == T_ENTRY)

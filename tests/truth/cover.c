@@ -45,6 +45,15 @@ static void cover_steps(uint64_t *has, const struct world *w, const struct truth
 	has[COVER_STEP_ALONE] |= v->epochs.n > 1 && vm->n > 1 && vm->vcpus[0].epochs.n == 1;
 }
 
+static void cover_states(uint64_t *has, const struct truth_vcpu *v)
+{
+	array_for_each(t, &v->turns) {
+		has[COVER_DOES + t->doing] = 1;
+		has[COVER_LEFT] |=
+			t > v->turns.v && t->doing == DOES_PREEMPTED && t[-1].doing == DOES_GUEST;
+	}
+}
+
 static void cover_vm(uint64_t *has, const struct world *w, const struct truth_vm *vm)
 {
 	for (unsigned i = 0; i < vm->n; i++) {
@@ -54,6 +63,7 @@ static void cover_vm(uint64_t *has, const struct world *w, const struct truth_vm
 		if (m->frac && m->ratio != UINT64_C(1) << m->frac)
 			has[m->frac == 32 ? COVER_SCALE_32 : COVER_SCALE_48] = 1;
 		cover_steps(has, w, vm, v);
+		cover_states(has, v);
 		has[COVER_WRAP] |= wraps(vm, v);
 	}
 	has[COVER_GUEST_LOSS] |= any_lane(vm->lanes, vm->n, T_LOST);
@@ -115,6 +125,14 @@ unsigned cover_print(const uint64_t *counts)
 		[COVER_HOST_LOSS] = "lost host events",
 		[COVER_CLAMP] = "clamped stamps",
 		[COVER_HALT] = "halts",
+		[COVER_DOES + DOES_GUEST] = "vCPUs in the guest",
+		[COVER_DOES + DOES_KVM] = "vCPUs in KVM",
+		[COVER_DOES + DOES_VMM] = "vCPUs in the VMM",
+		[COVER_DOES + DOES_PREEMPTED] = "preempted vCPUs",
+		[COVER_DOES + DOES_WAITING] = "woken vCPUs",
+		[COVER_DOES + DOES_HALTED] = "halted vCPUs",
+		[COVER_DOES + DOES_BLOCKED] = "blocked vCPUs",
+		[COVER_LEFT] = "a vCPU off its CPU before kvm_exit",
 		[COVER_V7_PLAIN] = "version 7",
 		[COVER_V7_ZLIB] = "version 7, zlib",
 		[COVER_V7_ZSTD] = "version 7, zstd",

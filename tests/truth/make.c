@@ -221,5 +221,6 @@ void world_free(struct world *w)
 			lane_free(&w->vms[i].lanes[k]);
 			array_free(&w->vms[i].vcpus[k].epochs);
 			array_free(&w->vms[i].vcpus[k].steps);
+			array_free(&w->vms[i].vcpus[k].turns);
 		}
 }

@@ -166,12 +166,16 @@ static unsigned fill_irq(struct truth_event *e, uint64_t a)
 	return 16 + n;
 }
 
+/* next: above its 32 bits the state of prev. */
 static unsigned fill_switch(struct truth_event *e, uint64_t prev, uint64_t next)
 {
+	uint64_t state = next >> 32;
+
+	next &= UINT32_MAX;
 	put_comm(e, 8, prev);
 	put(e, 24, prev, 4);
 	put(e, 28, 120, 4);
-	put(e, 32, prev % 3, 8);
+	put(e, 32, state, 8);
 	put_comm(e, 40, next);
 	put(e, 56, next, 4);
 	put(e, 60, 120, 4);

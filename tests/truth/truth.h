@@ -26,6 +26,22 @@ struct truth_step {
 };
 struct truth_steps ARRAY(struct truth_step);
 
+/* What a vCPU does from a tick on. */
+enum truth_doing {
+	DOES_GUEST,
+	DOES_KVM,
+	DOES_VMM,
+	DOES_PREEMPTED,
+	DOES_WAITING,
+	DOES_HALTED,
+	DOES_BLOCKED
+};
+struct truth_turn {
+	uint64_t from;
+	enum truth_doing doing;
+};
+struct truth_turns ARRAY(struct truth_turn);
+
 struct truth_vcpu {
 	unsigned id, guest_cpu;
 	int tid;
@@ -40,6 +56,11 @@ struct truth_vcpu {
 	unsigned vector; /* injected, the guest has not seen it yet; 0 none */
 	uint64_t msr_value;
 	bool msr;
+	bool left;	    /* off its CPU, and kvm_exit has not been traced */
+	bool sleeps, woken; /* while off its CPU */
+	bool in_vmm;
+	unsigned user_reason, exit_reason;
+	struct truth_turns turns;
 };
 
 struct truth_vm {

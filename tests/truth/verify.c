@@ -48,6 +48,7 @@ static int verify(const char *dir, struct verify *v)
 	_cleanup_timeline_ struct timeline *t = NULL;
 	_cleanup_proof_ struct proof *p = NULL;
 	_cleanup_laws_ struct laws *l = NULL;
+	_cleanup_exits_ struct exits *e = NULL;
 	int r = open_world(v->w, dir, &in);
 
 	if (!r)
@@ -57,17 +58,22 @@ static int verify(const char *dir, struct verify *v)
 	if (!r)
 		r = laws_new(&l);
 	if (!r)
+		r = exits_new(&states_ops, v, &e);
+	states_begin(v);
+	if (!r)
 		r = timeline_run(t,
 				 (struct timeline_use[]){{&compare_consumer, v},
 							 {&proof_consumer, p},
-							 {&laws_consumer, l}},
-				 3);
+							 {&laws_consumer, l},
+							 {&exits_consumer, e}},
+				 4);
 	if (r)
 		fault(v, "cannot be read: %s", strerror(-r));
 	else
 		check_proof(v, proof_result(p));
 	if (!r) {
 		check_laws(v, laws_result(l));
+		check_states(v, exits_result(e));
 		check_bounds(v, in, proof_result(p));
 		check_solve(v, in);
 	}
@@ -140,6 +146,9 @@ static bool run_one(uint64_t seed, bool session, const struct config *c, const c
 	sum->effects += v.effects;
 	sum->ties += v.ties;
 	sum->bounds += v.bounds;
+	sum->states += v.states;
+	sum->unknown += v.unknown;
+	sum->vm_exits += v.vm_exits;
 	sum->faults += v.faults;
 	return !v.faults;
 }
@@ -182,6 +191,11 @@ int main(int argc, char **argv)
 		puts("# some of it never happens");
 		bad++;
 	}
+	printf("# states of vCPUs: %.1f %% of the time right, the rest unknown; %" PRIu64
+	       " exits with their parts\n",
+	       100.0 * (double)sum.states / (double)(sum.states + sum.unknown + 1), sum.vm_exits);
+	if (sum.states < sum.unknown * 3 || !sum.vm_exits)
+		bad++;
 	printf("%s 1 - %" PRIu64 " worlds: %" PRIu64 " events, %" PRIu64 " exact, %" PRIu64
 	       " bounded (%" PRIu64 " clamped), %" PRIu64 " interrupted, %" PRIu64
 	       " misordered, %" PRIu64 " offsets solved, %" PRIu64

@@ -2,6 +2,7 @@
 /* What was found when a made-up world was read back. */
 #pragma once
 
+#include "insight/exits.h"
 #include "insight/laws.h"
 #include "insight/proof.h"
 #include "timeline/timeline.h"
@@ -29,7 +30,10 @@ struct verify {
 		int rank;
 		bool any;
 	} prev;
-	uint64_t ties; /* events of the same tick as the one before, in another lane */
+	uint64_t states, unknown; /* ticks of vCPUs whose state was right, and that are not known */
+	uint64_t vm_exits;	  /* whose parts are right */
+	bool silent;		  /* a loss that the files do not tell of */
+	uint64_t ties;		  /* events of the same tick as the one before, in another lane */
 };
 
 /* Notes that something is wrong; the first few are printed. */
@@ -55,6 +59,8 @@ enum cover {
 	COVER_HOST_LOSS,
 	COVER_CLAMP,
 	COVER_HALT,
+	COVER_DOES,				    /* and one for each of enum truth_doing */
+	COVER_LEFT = COVER_DOES + DOES_BLOCKED + 1, /* off its CPU before kvm_exit */
 	COVER_V7_PLAIN,
 	COVER_V7_ZLIB,
 	COVER_V7_ZSTD,
@@ -72,3 +78,8 @@ void check_proof(struct verify *v, const struct proof_result *r);
 void check_laws(struct verify *v, const struct laws_result *l);
 void check_bounds(struct verify *v, struct input *in, const struct proof_result *r);
 void check_solve(struct verify *v, struct input *in);
+
+/* states.c: what exits says each vCPU did. Before a run; state of the ops is the struct verify. */
+void states_begin(struct verify *v);
+extern const struct exits_ops states_ops;
+void check_states(struct verify *v, const struct exits_result *r);

@@ -12,6 +12,7 @@ enum { OUT, ON_CPU, IN_GUEST };
 
 #define MSR_TSC_DEADLINE 0x6e0
 #define EXIT_HLT	 0x78
+#define USER_HLT	 5
 
 uint64_t map_forward(const struct truth_map *m, uint64_t host_ticks)
 {
@@ -84,12 +85,35 @@ static int host_event(struct world *w, uint64_t at, int cpu, int vm, int vcpu, s
 
 #define EVENT(k, ...) ((struct truth_event){.kind = (k), ##__VA_ARGS__})
 
-static int switch_to(struct world *w, uint64_t at, int cpu, int tid)
+/* state: of the thread that leaves, as the kernel traces it; window: of the guest that it leaves
+ * before kvm_exit, or 0 */
+static int switch_to(struct world *w, uint64_t at, int cpu, int tid, uint64_t state,
+		     uint64_t window)
 {
 	int prev = w->running[cpu];
 
 	w->running[cpu] = tid;
-	return host_event(w, at, cpu, -1, 0, EVENT(T_SWITCH), prev, (uint64_t)prev, (uint64_t)tid);
+	return host_event(w, at, cpu, -1, 0, EVENT(T_SWITCH, .window = window), prev,
+			  (uint64_t)prev, (uint64_t)tid | state << 32);
+}
+
+static int turn(struct truth_vcpu *v, uint64_t at, enum truth_doing doing)
+{
+	struct truth_turn *t;
+
+	if (v->turns.n && v->turns.v[v->turns.n - 1].doing == doing)
+		return 0;
+	t = array_add(&v->turns);
+	if (!t)
+		return -ENOMEM;
+	*t = (struct truth_turn){at, doing};
+	return 0;
+}
+
+/* By the tick, not by chance: other choices stay what they are. */
+static unsigned pick(const struct truth_vcpu *v, unsigned n)
+{
+	return (unsigned)((v->at + (unsigned)v->tid) * UINT64_C(0x9e3779b97f4a7c15) >> 40) % n;
 }
 
 /* Host ticks with the same stamp in the same epoch. */
@@ -132,7 +156,7 @@ static int guest_event(struct world *w, struct truth_vm *vm, struct truth_vcpu *
 	if (e.kind == T_SWITCH) {
 		a = (uint64_t)v->task;
 		v->task = rnd_one_in(w, 2) ? 0 : 100 + (int)rnd_below(w, 50);
-		b = (uint64_t)v->task;
+		b = (uint64_t)v->task | (a % 3) << 32;
 	}
 	find_interval(&e, &v->epochs.v[v->epochs.n - 1]);
 	v->guest_at = v->at;
@@ -192,24 +216,68 @@ static int find_cpu(struct world *w)
 	return -1;
 }
 
+/* Whoever is on that CPU wakes it. */
+static int wake(struct world *w, struct truth_vcpu *v, int cpu)
+{
+	int r = turn(v, v->at, DOES_WAITING);
+
+	if (!r)
+		r = host_event(w, v->at, cpu, -1, 0, EVENT(T_WAKING), w->running[cpu],
+			       (uint64_t)v->tid, (uint64_t)cpu);
+	v->woken = true;
+	v->at += w->grain * (1 + pick(v, 50));
+	return r;
+}
+
 static int run_out(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
 	int cpu = find_cpu(w), r;
 
+	if (v->left && w->running[v->host_cpu] < 1000) /* check wants entry and exit on one CPU */
+		cpu = v->host_cpu;
+	else if (v->left)
+		cpu = -1;
 	if (cpu < 0) {
 		v->at += w->grain + step_ticks(w, 5000);
 		return 0;
 	}
+	if (v->sleeps && !v->woken)
+		return wake(w, v, cpu);
 	v->host_cpu = cpu;
 	v->state = ON_CPU;
-	v->todo = (int)rnd_below(w, 3);
-	r = switch_to(w, v->at, cpu, v->tid);
+	if (!v->left)
+		v->todo = (int)rnd_below(w, 3);
+	r = turn(v, v->at, v->in_vmm ? DOES_VMM : DOES_KVM);
+	if (!r)
+		r = switch_to(w, v->at, cpu, v->tid, 0, 0);
 	v->at += w->grain; /* a switch takes time */
+	return r;
+}
+
+/* Off the CPU; the thread can still run, or sleeps. */
+static int go_out(struct world *w, struct truth_vcpu *v, bool sleeps)
+{
+	bool halts = v->in_vmm ? v->user_reason == USER_HLT : v->exit_reason == EXIT_HLT;
+	int r = turn(v, v->at, !sleeps ? DOES_PREEMPTED : halts ? DOES_HALTED : DOES_BLOCKED);
+
+	v->state = OUT;
+	v->sleeps = sleeps;
+	v->woken = false;
+	if (!r)
+		r = switch_to(w, v->at, v->host_cpu, (int)rnd_below(w, 20),
+			      sleeps ? 1 + pick(v, 2) : pick(v, 2) * 0x100,
+			      v->left ? v->window : 0);
+	v->at += w->grain;
 	return r;
 }
 
 static int enter(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
+	int r = turn(v, v->at, DOES_GUEST);
+
+	if (r)
+		return r;
+	v->in_vmm = false;
 	v->window = ++w->windows;
 	v->state = IN_GUEST;
 	v->todo = (int)rnd_below(w, 8);
@@ -224,7 +292,14 @@ static int host_action(struct world *w, struct truth_vm *vm, struct truth_vcpu *
 	static const uint8_t kinds[] = {T_USERSPACE, T_MSR, T_INJ};
 	uint8_t kind = kinds[rnd_below(w, ARRAY_SIZE(kinds))];
 	uint64_t a = rnd_below(w, 11), b = rnd(w);
+	int r;
 
+	v->in_vmm = kind == T_USERSPACE;
+	if (v->in_vmm)
+		v->user_reason = (unsigned)a;
+	r = turn(v, v->at, v->in_vmm ? DOES_VMM : DOES_KVM);
+	if (r)
+		return r;
 	if (kind == T_INJ) {
 		a = v->vector = 0xec + (unsigned)rnd_below(w, 4);
 	} else if (kind == T_MSR) {
@@ -236,19 +311,39 @@ static int host_action(struct world *w, struct truth_vm *vm, struct truth_vcpu *
 			  EVENT(kind), v->tid, a, b);
 }
 
+static int leave(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
+{
+	static const unsigned reasons[] = {0x60, 0x7b, 0x7c, 0x400};
+	unsigned reason = reasons[rnd_below(w, ARRAY_SIZE(reasons))];
+	int r = turn(v, v->at, DOES_KVM);
+
+	v->left = false;
+	v->state = ON_CPU;
+	v->todo = (int)rnd_below(w, 3);
+	w->in_guest[v->host_cpu] = false;
+	if (!v->task && rnd_one_in(w, 2)) /* only the idle task halts */
+		reason = EXIT_HLT;
+	v->exit_reason = reason;
+	if (!r)
+		r = host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
+			       EVENT(T_EXIT, .window = v->window), v->tid, v->id, reason);
+	v->at += w->grain; /* handling it takes time */
+	return r;
+}
+
 static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
 	int r;
 
-	if (step_is_due(w, v)) {
+	if (v->left) {
+		r = leave(w, vm, v);
+	} else if (step_is_due(w, v)) {
 		r = write_offset(w, vm, v, v->steps.v[v->step++].by);
 		v->at += w->grain;
 	} else if (v->todo-- > 0) {
 		r = host_action(w, vm, v);
 	} else if (rnd_one_in(w, 6)) { /* off the CPU, perhaps to another one */
-		v->state = OUT;
-		r = switch_to(w, v->at, v->host_cpu, (int)rnd_below(w, 20));
-		v->at += w->grain;
+		r = go_out(w, v, pick(v, 3));
 	} else {
 		r = enter(w, vm, v);
 	}
@@ -257,21 +352,19 @@ static int run_on_cpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v
 
 static int run_in_guest(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
 {
-	static const unsigned reasons[] = {0x60, 0x7b, 0x7c, 0x400};
-	unsigned reason = reasons[rnd_below(w, ARRAY_SIZE(reasons))];
-	int r;
-
+	if (v->left) {
+		w->in_guest[v->host_cpu] = false;
+		return go_out(w, v, false);
+	}
 	if (v->todo-- > 0)
 		return guest_event(w, vm, v);
-	v->state = ON_CPU;
-	v->todo = (int)rnd_below(w, 3);
-	w->in_guest[v->host_cpu] = false;
-	if (!v->task && rnd_one_in(w, 2)) /* only the idle task halts */
-		reason = EXIT_HLT;
-	r = host_event(w, v->at, v->host_cpu, (int)(vm - w->vms), (int)(v - vm->vcpus),
-		       EVENT(T_EXIT, .window = v->window), v->tid, v->id, reason);
-	v->at += w->grain; /* handling it takes time */
-	return r;
+	if (pick(v, 8))
+		return leave(w, vm, v);
+	/* AMD before Linux 6.3 handles the host's interrupt before it traces kvm_exit; not in the
+	 * tick of the last guest event */
+	v->left = true;
+	v->at += w->grain;
+	return 0;
 }
 
 static int run_vcpu(struct world *w, struct truth_vm *vm, struct truth_vcpu *v)
