@@ -113,7 +113,7 @@ static void name_file(struct sink_tracedat *s, size_t machine)
 		to[n] = strchr(fine, from[n]) && !(n == 0 && from[n] == '.') ? from[n] : '_';
 	snprintf(to + n, 16, ".dat");
 	if (is_taken(s, machine))
-		snprintf(to + n, 16, "-%zu.dat", machine);
+		snprintf(to + n, 16, "-%u.dat", (uint16_t)machine);
 }
 
 static int count_cpus(const struct input_machine *m, struct tracedat_file *f)

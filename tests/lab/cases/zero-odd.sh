@@ -13,7 +13,7 @@ need_onetsc
 export ASAN_OPTIONS=detect_leaks=0
 cd /tmp || exit
 
-odd=(-i 3,7 -t ends -o -s kill)
+odd=(-i '3,7' -t ends -o -s kill)
 listed() { "$ONETSC" list --json "$(tiny_pid "$1")" | jq -c "$2"; }
 stopped() { sed 's/.*) //; s/ .*//' "/proc/$1/task/"*/stat | grep -c '[tT]'; }
 # The filter of tinyvmm's vCPU thread bites, so what is told here is worth something.
