@@ -102,6 +102,7 @@ int record_qemutrace_vm(struct record *r, struct rec_guest *g)
 		e = switch_on(r, g);
 	if (!e) {
 		say_on(g);
+		r->session.machines.v[g - r->guests.v + 1].qemu_marks = r->dirty = true;
 		return 0;
 	}
 	if (qemutrace_off(TAKE_PTR(g->trace)))

@@ -72,6 +72,7 @@ struct session_machine {
 	struct session_tids tids;   /* all threads of the VMM seen: whose offset writes are whose */
 	struct session_parts parts; /* after the first, which is in file, in order of time */
 	bool cpus_in_order; /* the agent did not say which vCPU its CPUs are: taken in order */
+	bool qemu_marks;    /* its QEMU wrote its trace events as ftrace:print events of the host */
 	char *why_missing;  /* one sentence when file is NULL, or not all that there was is in it */
 };
 struct session_machines ARRAY(struct session_machine);

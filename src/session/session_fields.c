@@ -34,6 +34,7 @@ const struct field machine_fields[] = {
 	F(struct session_machine, pid, K_NUM, 0, INT32_MAX),
 	F(struct session_machine, vmm, K_STR, 0, 0),
 	F_SET(struct session_machine, cpus_in_order),
+	F_SET(struct session_machine, qemu_marks),
 	F(struct session_machine, why_missing, K_STR, 0, 0),
 	{0},
 };

@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "sink/eventtext.h"
+#include "sink/qemuline.h"
 
 #define INDENT	    "    | " /* continuation lines of a text with newlines */
 #define NAME_NARROW 4
@@ -22,6 +23,7 @@ struct sink_text {
 struct printer { /* of a thread */
 	const struct sink_text *s;
 	struct eventtext *texts;
+	struct strbuf line; /* of QEMU's */
 	struct out *out;
 };
 
@@ -141,7 +143,25 @@ static void put_lost(const struct printer *p, const struct event *ev)
 	out_char(o, '\n');
 }
 
-static void put_event(const struct printer *p, const struct event *ev)
+/* QEMU's own trace events, under their names. */
+static bool put_qemus(struct printer *p, const struct event *ev)
+{
+	struct qemuline line;
+	char name[KIND_WIDTH + 1 + 128];
+
+	if (ev->machine || !p->s->in->qemu_marks || p->s->c.raw ||
+	    !qemuline_get(ev, &p->line, &line))
+		return false;
+	snprintf(name, sizeof(name), "qemu:%.*s", (int)(line.name_n < 128 ? line.name_n : 128),
+		 line.name);
+	put_padded(p->out, name, KIND_WIDTH);
+	colour(p, "\033[m");
+	out_char(p->out, ' ');
+	out_escaped(p->out, line.text, line.text_n, INDENT);
+	return true;
+}
+
+static void put_event(struct printer *p, const struct event *ev)
 {
 	struct out *o = p->out;
 	const char *text;
@@ -151,11 +171,14 @@ static void put_event(const struct printer *p, const struct event *ev)
 	put_task(p, ev);
 	out_puts(o, "  ");
 	colour(p, "\033[1m");
-	put_padded(o, ev->kind->name, KIND_WIDTH);
-	colour(p, "\033[m");
-	out_char(o, ' ');
-	text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n) : eventtext_get(p->texts, ev, &n);
-	out_escaped(o, text, n, INDENT);
+	if (!put_qemus(p, ev)) {
+		put_padded(o, ev->kind->name, KIND_WIDTH);
+		colour(p, "\033[m");
+		out_char(o, ' ');
+		text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n)
+				   : eventtext_get(p->texts, ev, &n);
+		out_escaped(o, text, n, INDENT);
+	}
 	if (ev->width) {
 		out_puts(o, " {within +");
 		clock_view_put_span(p->s->clock, o, ev->width);
@@ -191,6 +214,7 @@ static void text_worker_free(void *worker)
 	struct printer *p = worker;
 
 	eventtext_free(p->texts);
+	strbuf_free(&p->line);
 	free(p);
 }
 

@@ -54,6 +54,7 @@ struct input {
 	uint64_t begin_ticks, end_ticks; /* of the recording; 0 unknown */
 	char *title;			 /* path of the session or of the first file */
 	unsigned threads;		 /* that a pass may use, 0: one per CPU */
+	bool qemu_marks;		 /* QEMUs wrote their trace events as ftrace:print */
 	bool is_session;		 /* beside its files an index may be kept */
 };
 

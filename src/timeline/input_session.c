@@ -67,6 +67,7 @@ static int add_machine(struct input *in, const char *dir, const struct session_m
 	if (!m)
 		return -ENOMEM;
 	m->pid = sm->pid;
+	in->qemu_marks |= sm->qemu_marks;
 	array_for_each(c, &sm->cpus)
 		m->lost += c->overrun + c->dropped;
 	if (copy_vcpus(m, sm))
