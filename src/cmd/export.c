@@ -17,6 +17,7 @@
 static const struct export_kind kinds[] = {
 	{"html", ".html", "one page for a browser, without network", EXPORT_STREAM, export_html},
 	{"perfetto", ".pftrace", "Perfetto's own format, for ui.perfetto.dev", EXPORT_STREAM, export_perfetto},
+	{"sqlite", ".sqlite", "a database, with the tables of onetsc query", EXPORT_FILE, export_sqlite},
 	{"trace.dat", ".tracedat", "files for trace-cmd and KernelShark, in a directory", EXPORT_DIR, export_tracedat},
 };
 /* clang-format on */
@@ -31,7 +32,7 @@ struct export_config {
 #define AT(member) offsetof(struct export_config, member)
 static const struct opt export_opts[] = {
 	{'t', "to", OPT_STRV, AT(to), "FORMAT",
-	 "perfetto, trace.dat; or, as a TIME, where the part to export ends"},
+	 "html, perfetto, sqlite, trace.dat; or, as a TIME, where the part to export ends"},
 	{'o', "output", OPT_STR, AT(output), "OUT", "the file to write; \"-\" is standard output"},
 	WINDOW_OPT(AT(window), from, "from", "TIME",
 		   "from here: \"1.5s\", \"20ms\" after the first event, or ticks as \"123t\""),
@@ -192,7 +193,7 @@ static int run_export(const struct export_config *c, const struct export_kind *k
 	const char *name = c->output ?: own;
 	struct timeline_filter f = {0};
 	struct export_place place;
-	struct export_job job = {.in = in, .vm = c->window.vm};
+	struct export_job job = {.in = in, .vm = c->window.vm, .filter = &f, .stop = &stopped};
 	int r;
 
 	if (!name)

@@ -3,6 +3,8 @@
  * it, and a line in export.c's table. */
 #pragma once
 
+#include <signal.h>
+
 #include "sink/out.h"
 #include "timeline/timeline.h"
 
@@ -14,8 +16,10 @@ enum export_shape {
 
 struct export_job {
 	const struct input *in;
-	struct timeline *t; /* of the window that was asked for */
-	const char *vm;	    /* only these guests (glob); NULL: all */
+	struct timeline *t;		      /* of the window that was asked for */
+	const struct timeline_filter *filter; /* that window */
+	const volatile sig_atomic_t *stop;    /* not 0: -EINTR is asked for */
+	const char *vm;			      /* only these guests (glob); NULL: all */
 	struct out *out; /* EXPORT_STREAM: where to. The caller flushes, and says what went wrong */
 	const char *path; /* EXPORT_FILE: the sink creates it. EXPORT_DIR: it is there and empty.
 			     * It gets its final name when run succeeds, and is removed when not */
@@ -34,4 +38,5 @@ must_check int export_pass(const struct export_job *job, const struct timeline_u
 
 int export_html(const struct export_job *job);
 int export_perfetto(const struct export_job *job);
+int export_sqlite(const struct export_job *job);
 int export_tracedat(const struct export_job *job);

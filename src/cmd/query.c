@@ -37,7 +37,7 @@ static const struct opt opts[] = {
 
 static const struct opt_spec spec = {
 	.command = "query",
-	.args = "[SESSION | FILE…] [SQL | .tables | .schema [TABLE]]",
+	.args = "[SESSION | FILE…] [SQL | .tables [all] | .schema [TABLE]]",
 	.summary = "Ask a session in SQL, in place.",
 	.details =
 		"Tables: events (all of them), one for each kind of event with its fields as\n"
@@ -99,29 +99,39 @@ static int read_sql(const char *path, struct strbuf *ret)
 struct question {
 	const char *sql; /* NULL: a dot command */
 	bool schema;
-	const char *table;
+	const char *table; /* of a dot command: what is behind it */
 	struct strbuf read;
 };
 
-static bool is_dot(const char *arg)
+/* "NAME", "NAME WHAT": sets *ret_what, NULL without one. */
+static bool is_dot(const char *arg, const char *name, const char **ret_what)
 {
-	return !strcmp(arg, ".tables") || !strcmp(arg, ".schema");
+	size_t n = strlen(name);
+
+	if (strncmp(arg, name, n) || (arg[n] && arg[n] != ' '))
+		return false;
+	arg += n + strspn(arg + n, " ");
+	*ret_what = *arg ? arg : NULL;
+	return true;
 }
 
-/* .tables, .schema, .schema TABLE */
+/* .tables [all], .schema [TABLE], also as one argument. */
 static bool take_dot(struct input_paths *p, struct question *ret)
 {
-	for (size_t back = 1; back <= 2 && back <= p->args.n; back++) {
-		const char *arg = p->args.v[p->args.n - back];
+	const char *last = p->args.n ? p->args.v[p->args.n - 1] : "";
+	const char *before = p->args.n > 1 ? p->args.v[p->args.n - 2] : "";
 
-		if (!is_dot(arg) || (back == 2 && strcmp(arg, ".schema")))
-			continue;
-		ret->schema = !strcmp(arg, ".schema");
-		ret->table = back == 2 ? p->args.v[p->args.n - 1] : NULL;
-		p->args.n -= back;
+	ret->schema = is_dot(last, ".schema", &ret->table);
+	if (ret->schema || is_dot(last, ".tables", &ret->table)) {
+		p->args.n--;
 		return true;
 	}
-	return false;
+	ret->schema = !strcmp(before, ".schema");
+	if (!ret->schema && strcmp(before, ".tables"))
+		return false;
+	ret->table = last;
+	p->args.n -= 2;
+	return true;
 }
 
 static int take_question(const struct config *c, struct input_paths *p, struct question *ret)
@@ -168,7 +178,7 @@ static int answer(const struct config *c, const struct question *a, const struct
 	else if (a->schema)
 		r = query_print_schema(q, a->table, out);
 	else
-		r = query_print_tables(q, out);
+		r = query_print_tables(q, a->table != NULL, out);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
 	if (out->err == -EPIPE) /* the reader has seen enough */

@@ -9,7 +9,9 @@
 #include "query/tables.h"
 #include "sink/out.h"
 
-#define NAME_WIDTH 24
+#define NAME_WIDTH  28
+#define COUNT_WIDTH 10
+#define COUNT_MAX   20000000u
 
 /* A name as it has to be typed. */
 static void add_typed(struct strbuf *b, const char *name)
@@ -62,15 +64,70 @@ static void put_what(const struct query_session *s, const struct query_table *t,
 	put_machines(s, t, o);
 }
 
-int query_help_tables(const struct query_session *s, struct out *o)
+/* How many events each kind has, of the first COUNT_MAX. */
+static int count_kinds(struct query_session *s, uint64_t *counts, bool *ret_all)
 {
+	struct query_filter f = {0};
+	struct query_scan scan;
+	int r = query_scan_start(&scan, s, query_table_find(s, "events"), &f);
+
+	*ret_all = true;
+	for (uint64_t n = 0; !r; n++) {
+		const struct event *ev;
+		uint32_t table;
+
+		r = query_scan_next(&scan);
+		if (r == -EINTR && !*s->stop) {
+			r = 0;
+			continue;
+		}
+		*ret_all = r || scan.ended || n < COUNT_MAX;
+		if (r || scan.ended || n == COUNT_MAX)
+			break;
+		ev = query_scan_row(&scan, sizeof(*ev));
+		table = s->by_index[ev->machine][ev->kind->index].table;
+		if (table < s->tables.n)
+			counts[table]++;
+	}
+	query_scan_stop(&scan);
+	return r == -EINTR ? log_err_r(r, "interrupted") : r;
+}
+
+static void put_count(struct out *o, uint64_t n, bool all)
+{
+	out_u64_pad(o, n, COUNT_WIDTH, ' ');
+	out_puts(o, all ? "  " : "+ ");
+}
+
+int query_help_tables(struct query_session *s, bool with_empty, struct out *o)
+{
+	_cleanup_free_ uint64_t *counts = calloc(s->tables.n + 1, sizeof(*counts));
+	size_t empty = 0;
+	bool all;
+	int r = counts ? count_kinds(s, counts, &all)
+		       : log_err_r(-ENOMEM, "cannot list the tables: %m");
+
+	if (r)
+		return r;
 	array_for_each(t, &s->tables) {
+		uint64_t n = counts[t->index];
+
+		if (t->is_kind && !n && all && !with_empty) {
+			empty++;
+			continue;
+		}
 		put_typed(o, t->name, NAME_WIDTH);
-		out_puts(o, "  ");
+		if (t->is_kind)
+			put_count(o, n, all);
+		else
+			out_fill(o, ' ', COUNT_WIDTH + 2);
 		put_what(s, t, o);
 		out_char(o, '\n');
 	}
-	return out_flush(o);
+	r = out_flush(o);
+	if (!r && empty)
+		log_info("%zu kinds without events have tables too: .tables all", empty);
+	return r;
 }
 
 static void put_column(const struct query_column *c, bool last, struct out *o)

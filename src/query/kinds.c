@@ -113,11 +113,12 @@ static int name_cmp(const void *a, const void *b)
 
 static bool is_taken(const char *name)
 {
-	return !*name || !strncasecmp(name, "sqlite_", 7) || !strncasecmp(name, "pragma_", 7) ||
-	       !strncasecmp(name, "json_", 5) || !strncasecmp(name, "fts", 3) ||
-	       !strncasecmp(name, "rtree", 5) || !strncasecmp(name, "dbstat", 6) ||
-	       !strncasecmp(name, "bytecode", 8) || !strncasecmp(name, "tables_used", 11) ||
-	       strchr(name, ':');
+	return !*name || !strcasecmp(name, "session") ||
+	       /* of todb.c */ !strncasecmp(name, "sqlite_", 7) ||
+	       !strncasecmp(name, "pragma_", 7) || !strncasecmp(name, "json_", 5) ||
+	       !strncasecmp(name, "fts", 3) || !strncasecmp(name, "rtree", 5) ||
+	       !strncasecmp(name, "dbstat", 6) || !strncasecmp(name, "bytecode", 8) ||
+	       !strncasecmp(name, "tables_used", 11) || strchr(name, ':');
 }
 
 static char *numbered(const char *name, size_t n)

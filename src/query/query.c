@@ -207,9 +207,9 @@ int query_run(struct query *q, const char *sql, enum query_format format, struct
 	return out_flush(out) ?: r;
 }
 
-int query_print_tables(struct query *q, struct out *out)
+int query_print_tables(struct query *q, bool with_empty, struct out *out)
 {
-	return query_help_tables(q->session, out);
+	return query_help_tables(q->session, with_empty, out);
 }
 
 int query_print_schema(struct query *q, const char *glob, struct out *out)

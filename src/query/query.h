@@ -21,9 +21,10 @@ must_check int query_run(struct query *q, const char *sql, enum query_format for
 /* Ends a query_run() soon. May be called from a signal handler. */
 void query_stop(struct query *q);
 
-/* The names of all tables, or the columns of those that match the glob (NULL: all that are not of one
+/* The names of all tables with how many events they hold, with_empty: those of kinds of which there is
+ * none too; or the columns of those that match the glob (NULL: all that are not of one
  * kind of event). -ENOENT after a message: there is no such table. */
-must_check int query_print_tables(struct query *q, struct out *out);
+must_check int query_print_tables(struct query *q, bool with_empty, struct out *out);
 must_check int query_print_schema(struct query *q, const char *glob, struct out *out);
 
 #define _cleanup_query_ _cleanup_(query_cleanup)

@@ -63,5 +63,5 @@ must_check int query_exits_make(struct query_session *s);
 must_check int query_machines_make(struct query_session *s);
 
 /* help.c; the contracts are in query.h */
-must_check int query_help_tables(const struct query_session *s, struct out *o);
+must_check int query_help_tables(struct query_session *s, bool with_empty, struct out *o);
 must_check int query_help_schema(struct query_session *s, const char *glob, struct out *o);
