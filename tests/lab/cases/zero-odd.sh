@@ -4,7 +4,7 @@
 # a thread that ends, each vCPU in its own, vCPU ids 3 and 7. It is listed, zeroed and recorded as any
 # other, and never harmed.
 # lab: timeout=300
-# shellcheck disable=SC2016,SC2119,SC2317 # texts for eval, functions called by name
+# shellcheck disable=SC2016,SC2046,SC2054,SC2119,SC2183,SC2317 # texts for eval, functions called by name
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
 # shellcheck source=tests/lab/cases/zero-lib.sh
