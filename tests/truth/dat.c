@@ -258,15 +258,39 @@ int dat_pad(struct bytes *b, uint32_t page)
 	return b->n % page ? bytes_add(b, NULL, page - b->n % page) : 0;
 }
 
-static int write_file(const char *path, const struct bytes *b)
+static bool is_repeated(const struct dat_file *f)
 {
+	return f->w->repeat > 1;
+}
+
+/* The pages of a repeated world are not in b. */
+static int write_repeated(const struct dat_file *f, FILE *file)
+{
+	static const char zeros[8192];
+	int r = 0;
+
+	for (unsigned i = 0; i < f->cpus && !r; i++) {
+		size_t over = (size_t)ftello(file) % f->w->page_bytes;
+
+		if (over && !fwrite(zeros, f->w->page_bytes - over, 1, file))
+			return -EIO;
+		r = repeat_write(f->w, &f->buffers[0].pages[i], file);
+	}
+	return r;
+}
+
+static int write_file(const struct dat_file *file, const char *path, const struct bytes *b)
+{
+	int r;
+
 	_cleanup_file_ FILE *f = fopen(path, "wx");
 
 	if (!f)
 		return -errno;
-	if (fwrite(b->v, 1, b->n, f) != b->n || fflush(f))
+	if (fwrite(b->v, 1, b->n, f) != b->n)
 		return -EIO;
-	return 0;
+	r = is_repeated(file) ? write_repeated(file, f) : 0;
+	return r ? r : fflush(f) ? -EIO : 0;
 }
 
 /* "flyrecord", where each CPU's pages are, the pages. */
@@ -274,12 +298,21 @@ static int add_pages(struct bytes *b, const struct dat_file *f, const struct dat
 {
 	int r = bytes_add(b, "flyrecord", 10);
 	size_t table = b->n;
+	uint64_t behind; /* of what is written so far, when pages are written later */
 
 	if (!r)
 		r = bytes_add(b, NULL, (size_t)f->cpus * 16);
+	behind = b->n;
 	for (unsigned i = 0; i < f->cpus && !r; i++) {
-		uint64_t place[2];
+		uint64_t place[2], page = f->w->page_bytes;
 
+		if (is_repeated(f)) {
+			place[0] = (behind + page - 1) / page * page;
+			place[1] = buf->pages[i].n * f->w->repeat;
+			behind = place[0] + place[1];
+			memcpy(b->v + table + (size_t)i * 16, place, 16);
+			continue;
+		}
 		r = dat_pad(b, f->w->page_bytes);
 		if (r)
 			break;
@@ -342,7 +375,7 @@ int dat_write(const struct dat_file *f, const char *path)
 	int r = f->form.version == 6 ? make_v6(&b, f) : dat_make_v7(&b, f);
 
 	if (!r)
-		r = write_file(path, &b);
+		r = write_file(f, path, &b);
 	free(b.v);
 	return r;
 }

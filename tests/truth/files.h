@@ -2,6 +2,8 @@
 /* From a made-up world to its files. */
 #pragma once
 
+#include <stdio.h>
+
 #include "truth.h"
 
 /* A growing piece of a file. */
@@ -49,6 +51,8 @@ must_check int dat_add_printk(struct bytes *b);
 must_check int dat_add_comms(struct bytes *b, const struct dat_file *f);
 must_check int dat_pad(struct bytes *b, uint32_t page);
 must_check int dat_write(const struct dat_file *f, const char *path);
+/* repeat.c: a lane's pages, as often as the world wants it. 0 or -errno. */
+must_check int repeat_write(const struct world *w, const struct bytes *pages, FILE *f);
 /* dat_v7.c */
 must_check int dat_make_v7(struct bytes *b, const struct dat_file *f);
 

@@ -8,7 +8,7 @@
 #include "files.h"
 
 struct config {
-	uint64_t seed, events;
+	uint64_t seed, events, repeat;
 	bool session;
 	struct opt_strv without;
 };
@@ -16,6 +16,8 @@ struct config {
 static const struct opt opts[] = {
 	{'s', "seed", OPT_U64, offsetof(struct config, seed), "N", "which world"},
 	{'n', "events", OPT_U64, offsetof(struct config, events), "N", "about how many events"},
+	{'r', "repeat", OPT_U64, offsetof(struct config, repeat), "N",
+	 "write it N times, one after the other in time: for large files"},
 	{0, "session", OPT_FLAG, offsetof(struct config, session), NULL,
 	 "a session directory, not files side by side"},
 	{0, "without", OPT_STRV, offsetof(struct config, without), "FEATURE",
@@ -27,7 +29,8 @@ static const struct opt_spec spec = {
 	.command = "truth-gen",
 	.args = "DIR",
 	.summary = "Write traces of a made-up world, and what really happened in it.",
-	.example = "truth-gen --seed 7 --without loss /tmp/w7",
+	.example = "truth-gen --seed 7 --without loss /tmp/w7\n"
+		   "truth-gen --events 1000000 --repeat 100 --session /tmp/large.onetsc",
 	.opts = opts,
 };
 
@@ -47,7 +50,15 @@ int main(int argc, char **argv)
 	w.seed = c.seed;
 	w.events = (unsigned)c.events;
 	w.session = c.session;
+	w.repeat = (unsigned)c.repeat;
+	if (w.repeat > 1) /* what moving stamps in time would not leave as it is */
+		w.features &= ~(unsigned)(F_SCALING | F_STEPS | F_LOSS | F_HOST_LOSS | F_WRAP |
+					  F_EDGES | F_FORMS);
 	r = world_make(&w);
+	if (w.repeat > 1) {
+		w.span = (w.end - w.begin) / w.grain * w.grain + w.grain;
+		w.end = w.begin + w.span * w.repeat;
+	}
 	if (!r)
 		r = world_write(&w, argv[argc - 1]);
 	if (r)

@@ -301,5 +301,5 @@ int world_write(struct world *w, const char *dir)
 		r = write_dats(w, dir);
 	if (!r && w->session)
 		r = write_session(w, dir);
-	return r ? r : write_truth(w, dir);
+	return r || w->repeat > 1 ? r : write_truth(w, dir);
 }

@@ -53,6 +53,8 @@ struct world {
 	unsigned features;
 	bool session;	 /* else files side by side */
 	unsigned events; /* about so many */
+	unsigned repeat; /* more than 1: all that happened happens so often, span ticks apart */
+	uint64_t span;
 	unsigned host_cpus, n_vms;
 	uint64_t grain, pace;
 	uint64_t begin, host_from, host_to, end;
