@@ -114,24 +114,41 @@ unsigned clock_view_width(const struct clock_view *v)
 	return v->mode == CLOCK_START ? 15 : 20;
 }
 
+static char *put_pair(char *end, uint32_t v)
+{
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
+
+	memcpy(end - 2, pairs + (size_t)v * 2, 2);
+	return end - 2;
+}
+
 /* Seconds with nine digits, right-aligned. */
 static void put_seconds(struct out *o, uint64_t ns, bool negative, unsigned width)
 {
-	char buf[32];
-	unsigned n = sizeof(buf);
+	uint64_t s = ns / NS;
+	uint32_t rest = (uint32_t)(ns % NS);
+	char buf[32], *p = buf + sizeof(buf);
+	size_t n;
 
-	for (unsigned i = 0; i < 9; i++, ns /= 10)
-		buf[--n] = (char)('0' + ns % 10);
-	buf[--n] = '.';
-	do {
-		buf[--n] = (char)('0' + ns % 10);
-		ns /= 10;
-	} while (ns);
+	for (unsigned i = 0; i < 4; i++, rest /= 100)
+		p = put_pair(p, rest % 100);
+	*--p = (char)('0' + rest);
+	*--p = '.';
+	for (; s >= 100; s /= 100)
+		p = put_pair(p, (uint32_t)(s % 100));
+	if (s >= 10)
+		p = put_pair(p, (uint32_t)s);
+	else
+		*--p = (char)('0' + s);
 	if (negative)
-		buf[--n] = '-';
-	if (width > sizeof(buf) - n)
-		out_fill(o, ' ', width - (sizeof(buf) - n));
-	out_put(o, buf + n, sizeof(buf) - n);
+		*--p = '-';
+	n = (size_t)(buf + sizeof(buf) - p);
+	if (width > n)
+		out_fill(o, ' ', width - n);
+	out_put(o, p, n);
 }
 
 void clock_view_put(const struct clock_view *v, struct out *o, uint64_t ticks)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sink/out.h"
 
+#include <emmintrin.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <stdbool.h>
@@ -84,6 +85,11 @@ void out_put_slow(struct out *o, const char *s, size_t n)
 
 void out_fill(struct out *o, char c, size_t n)
 {
+	if (n <= OUT_BYTES - o->n) {
+		memset(o->buf + o->n, c, n);
+		o->n += n;
+		return;
+	}
 	while (n--)
 		out_char(o, c);
 }
@@ -124,26 +130,75 @@ static inline bool is_plain(unsigned char c)
 	return (c >= 0x20 && c < 0x7f) || c == '\t';
 }
 
+/* A bit for each of 16 bytes that is not printed as it is; for a tab too: they are rare. */
+static inline unsigned odd_bytes(__m128i v)
+{
+	/* signed: bytes from 0x80 on are low too */
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_cmpgt_epi8(_mm_set1_epi8(0x20), v),
+							_mm_cmpeq_epi8(v, _mm_set1_epi8(0x7f))));
+}
+
+/* Whether any of 4 to 15 bytes is odd: both ends of them, which overlap. */
+static inline bool any_odd(const char *s, size_t n)
+{
+	uint64_t a, b;
+
+	if (n >= 8) {
+		memcpy(&a, s, 8);
+		memcpy(&b, s + n - 8, 8);
+	} else {
+		uint32_t x, y;
+
+		memcpy(&x, s, 4);
+		memcpy(&y, s + n - 4, 4);
+		a = (uint64_t)x << 32 | y;
+		b = a;
+	}
+	return odd_bytes(_mm_set_epi64x((long long)a, (long long)b));
+}
+
+/* How many bytes at s are printed as they are; maybe less than that before a tab. */
+static size_t plain_run(const char *s, size_t n)
+{
+	size_t i = 0;
+
+	for (; i + 16 <= n; i += 16) {
+		unsigned odd = odd_bytes(_mm_loadu_si128((const __m128i *)(const void *)(s + i)));
+
+		if (odd)
+			return i + (size_t)__builtin_ctz(odd);
+	}
+	if (n - i >= 4 && !any_odd(s + i, n - i))
+		return n;
+	while (i < n && is_plain((unsigned char)s[i]))
+		i++;
+	return i;
+}
+
 void out_escaped(struct out *o, const char *s, size_t n, const char *indent)
 {
-	size_t from = 0;
+	for (;;) {
+		size_t run = plain_run(s, n);
+		unsigned char c;
 
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)s[i];
-		char hex[4] = {'\\', 'x', "0123456789abcdef"[c >> 4], "0123456789abcdef"[c & 15]};
-
-		if (is_plain(c))
-			continue;
-		out_put(o, s + from, i - from);
-		from = i + 1;
+		out_put(o, s, run);
+		if (run == n)
+			return;
+		c = (unsigned char)s[run];
 		if (c == '\n') {
 			out_char(o, '\n');
 			out_puts(o, indent);
+		} else if (c == '\t') {
+			out_char(o, '\t');
 		} else {
+			char hex[4] = {'\\', 'x', "0123456789abcdef"[c >> 4],
+				       "0123456789abcdef"[c & 15]};
+
 			out_put(o, hex, 4);
 		}
+		s += run + 1;
+		n -= run + 1;
 	}
-	out_put(o, s + from, n - from);
 }
 
 void out_json(struct out *o, const char *s, size_t n)

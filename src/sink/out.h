@@ -47,7 +47,10 @@ static inline void out_puts(struct out *o, const char *s)
 
 static inline void out_char(struct out *o, char c)
 {
-	out_put(o, &c, 1);
+	if (o->n == OUT_BYTES)
+		out_put_slow(o, &c, 1);
+	else
+		o->buf[o->n++] = c;
 }
 
 /* n times the character. */

@@ -17,7 +17,7 @@ struct sink_text {
 	struct sink_text_config c;
 	const struct input *in;
 	struct clock_view *clock;
-	unsigned name_width;
+	struct strbuf *places; /* by machine: what stands before the CPU */
 };
 
 struct printer { /* of a thread */
@@ -27,20 +27,68 @@ struct printer { /* of a thread */
 	struct out *out;
 };
 
-int sink_text_new(const struct input *in, const struct sink_text_config *c, struct sink_text **ret)
+static void put_padded(struct out *o, const char *text, size_t n, unsigned width)
 {
-	struct sink_text *s = calloc(1, sizeof(*s));
+	out_escaped(o, text, n, "");
+	if (n < width)
+		out_fill(o, ' ', width - n);
+}
 
-	if (!s)
-		return log_err_r(-ENOMEM, "cannot print: %m");
-	s->c = *c;
-	s->in = in;
-	s->name_width = NAME_NARROW;
+static unsigned name_width(const struct input *in)
+{
+	unsigned width = NAME_NARROW;
+
 	array_for_each(m, &in->machines) {
 		unsigned n = (unsigned)strlen(m->name);
 
 		n = n > NAME_WIDE ? NAME_WIDE : n;
-		s->name_width = n > s->name_width ? n : s->name_width;
+		width = n > width ? n : width;
+	}
+	return width;
+}
+
+/* A machine's name and colour, up to its CPU. */
+static int make_place(struct sink_text *s, size_t machine)
+{
+	static const char *const colours[] = {"\033[36m", "\033[32m", "\033[33m", "\033[35m"};
+	const char *name = s->in->machines.v[machine].name;
+	void *part = NULL;
+	struct out *o = out_part(&part);
+	int r = -ENOMEM;
+
+	if (!o)
+		return r;
+	if (s->c.colour)
+		out_puts(o, colours[machine % ARRAY_SIZE(colours)]);
+	put_padded(o, name, strlen(name), name_width(s->in));
+	if (s->c.colour)
+		out_puts(o, "\033[m");
+	out_puts(o, " [");
+	if (!out_flush(o)) {
+		s->places[machine] = o->full;
+		o->full = (struct strbuf){0};
+		r = 0;
+	}
+	out_part_free(part);
+	return r;
+}
+
+int sink_text_new(const struct input *in, const struct sink_text_config *c, struct sink_text **ret)
+{
+	struct sink_text *s = calloc(1, sizeof(*s));
+	int r = -ENOMEM;
+
+	if (s) {
+		s->c = *c;
+		s->in = in;
+		s->places = calloc(in->machines.n + 1, sizeof(*s->places));
+		r = s->places ? 0 : -ENOMEM;
+	}
+	for (size_t i = 0; i < in->machines.n && !r; i++)
+		r = make_place(s, i);
+	if (r) {
+		sink_text_free(s);
+		return log_err_r(r, "cannot print: %m");
 	}
 	*ret = s;
 	return 0;
@@ -50,6 +98,9 @@ void sink_text_free(struct sink_text *s)
 {
 	if (!s)
 		return;
+	for (size_t i = 0; i < s->in->machines.n && s->places; i++)
+		strbuf_free(&s->places[i]);
+	free(s->places);
 	clock_view_free(s->clock);
 	free(s);
 }
@@ -69,55 +120,42 @@ static void colour(const struct printer *p, const char *code)
 		out_puts(p->out, code);
 }
 
-static void put_padded(struct out *o, const char *text, unsigned width)
-{
-	size_t n = strlen(text);
-
-	out_escaped(o, text, n, "");
-	if (n < width)
-		out_fill(o, ' ', width - n);
-}
-
 /* TASK-PID; a task is unknown when the file has no name for the pid. */
 static void put_task(const struct printer *p, const struct event *ev)
 {
-	struct out *o = p->out;
 	int pid = source_record_pid(ev->kind, ev->data);
-	const char *comm = ev->comm;
-	char digits[16];
-	size_t n;
+	const char *comm = ev->comm ?: pid < 0 ? "-" : "<...>";
+	size_t n_comm = strlen(comm), n = n_comm + (pid < 0 ? 0 : 2);
 
-	comm = comm ?: pid < 0 ? "-" : "<...>";
-	n = strlen(comm);
-	digits[0] = 0; /* below 0: a text log that tells no pid */
-	if (pid >= 0)
-		n += (size_t)snprintf(digits, sizeof(digits), "-%d", pid);
+	if (pid >= 0) /* below 0: a text log that tells no pid */
+		for (unsigned v = (unsigned)pid; v >= 10; v /= 10)
+			n++;
 	if (n < TASK_WIDTH)
-		out_fill(o, ' ', TASK_WIDTH - n);
-	out_escaped(o, comm, strlen(comm), "");
-	out_puts(o, digits);
+		out_fill(p->out, ' ', TASK_WIDTH - n);
+	out_escaped(p->out, comm, n_comm, "");
+	if (pid < 0)
+		return;
+	out_char(p->out, '-');
+	out_u64(p->out, (uint64_t)pid);
 }
 
 /* Time, a mark, machine, CPU. The mark: '~' the tick is a bound or an interval, '?' the machine's
  * clock is not the host's. */
 static void put_where(const struct printer *p, const struct event *ev)
 {
-	static const char *const colours[] = {"\033[36m", "\033[32m", "\033[33m", "\033[35m"};
 	const struct input_machine *m = &p->s->in->machines.v[ev->machine];
+	const struct strbuf *place = &p->s->places[ev->machine];
 	struct out *o = p->out;
 
 	clock_view_put(p->s->clock, o, ev->ticks);
 	out_char(o, !m->aligned ? '?' : ev->width || ev->err_ticks || ev->doubtful ? '~' : ' ');
 	out_char(o, ' ');
-	colour(p, colours[ev->machine % ARRAY_SIZE(colours)]);
-	put_padded(o, m->name, p->s->name_width);
-	colour(p, "\033[m");
-	out_puts(o, " [");
+	out_put(o, place->s, place->n);
 	if (ev->cpu == SOURCE_NO_CPU)
 		out_puts(o, "  -");
 	else
 		out_u64_pad(o, ev->cpu, 3, '0');
-	out_puts(o, "] ");
+	out_put(o, "] ", 2);
 }
 
 static void put_lost(const struct printer *p, const struct event *ev)
@@ -154,7 +192,7 @@ static bool put_qemus(struct printer *p, const struct event *ev)
 		return false;
 	snprintf(name, sizeof(name), "qemu:%.*s", (int)(line.name_n < 128 ? line.name_n : 128),
 		 line.name);
-	put_padded(p->out, name, KIND_WIDTH);
+	put_padded(p->out, name, strlen(name), KIND_WIDTH);
 	colour(p, "\033[m");
 	out_char(p->out, ' ');
 	out_escaped(p->out, line.text, line.text_n, INDENT);
@@ -172,7 +210,7 @@ static void put_event(struct printer *p, const struct event *ev)
 	out_puts(o, "  ");
 	colour(p, "\033[1m");
 	if (!put_qemus(p, ev)) {
-		put_padded(o, ev->kind->name, KIND_WIDTH);
+		put_padded(o, ev->kind->name, strlen(ev->kind->name), KIND_WIDTH);
 		colour(p, "\033[m");
 		out_char(o, ' ');
 		text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n)
