@@ -82,7 +82,7 @@ exits=$(grep -c ' kvm_userspace_exit ' s.txt) runs=$(grep -cE ' CPU [0-9]+/KVM-.
 diag "exits to user space: $exits; kvm_run_exit of QEMU: $runs"
 ok 'each exit to user space has its kvm_run_exit' test "$runs" -gt 20 -a $((exits - runs)) -le 4 -a $((runs - exits)) -le 4
 ok 'check proves the order' "$ONETSC" check s.onetsc
-follow s.txt ' vm .*block_rq_issue.* W;kvm_exit .*npf;qemu:virtio_queue_notify;qemu:virtio_blk_handle_write;qemu:virtio_blk_req_complete;qemu:virtio_notify_irqfd;kvm_msi_set_irq;kvm_inj_virq +IRQ VEC; vm .*irq_handler_entry.*virtio; vm .*block_rq_complete.* W' >"$LAB_OUT/write.txt"
+follow s.txt ' vm .*block_rq_issue.* W;kvm_exit .*(npf|NPF);qemu:virtio_queue_notify;qemu:virtio_blk_handle_write;qemu:virtio_blk_req_complete;qemu:virtio_notify_irqfd;kvm_msi_set_irq;kvm_inj_virq +IRQ VEC; vm .*irq_handler_entry.*virtio; vm .*block_rq_complete.* W' >"$LAB_OUT/write.txt"
 is $? 0 'a write to the disk is followed, in words of QEMU'
 diag "$(cat "$LAB_OUT/write.txt")"
 
