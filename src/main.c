@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&cmd_report,
 	&cmd_restore,
 	&cmd_stat,
+	&cmd_view,
 	&cmd_zero,
 	NULL,
 };

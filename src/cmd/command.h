@@ -16,4 +16,4 @@ struct command {
 };
 
 extern const struct command cmd_agent, cmd_check, cmd_demo, cmd_doctor, cmd_export, cmd_list,
-	cmd_query, cmd_record, cmd_report, cmd_restore, cmd_stat, cmd_zero;
+	cmd_query, cmd_record, cmd_report, cmd_restore, cmd_stat, cmd_view, cmd_zero;

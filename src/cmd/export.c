@@ -93,7 +93,7 @@ static int sort_to(struct export_config *c, const struct export_kind **ret)
 }
 
 /* The input's name without directory and ending, with the format's. */
-static char *default_name(const struct input *in, const struct export_kind *k)
+char *export_name(const struct input *in, const char *suffix)
 {
 	_cleanup_free_ char *title = strdup(in->title);
 	char *base, *dot, *name;
@@ -107,7 +107,7 @@ static char *default_name(const struct input *in, const struct export_kind *k)
 	dot = strrchr(base, '.');
 	if (dot && dot != base && (!strcmp(dot, ".onetsc") || !strcmp(dot, ".dat")))
 		*dot = 0;
-	return asprintf(&name, "%s%s", base, k->suffix) < 0 ? NULL : name;
+	return asprintf(&name, "%s%s", base, suffix) < 0 ? NULL : name;
 }
 
 /* --- one pass ----------------------------------------------------------------------------- */
@@ -185,14 +185,25 @@ static int run_to(const struct export_kind *k, struct export_place *place, struc
 	return r ? r : export_place_commit(place);
 }
 
+int export_write(const struct export_kind *k, struct export_job *job, const char *name)
+{
+	struct export_place place;
+	int r = export_place_open(name, k->shape, &place);
+
+	if (r)
+		return r;
+	r = run_to(k, &place, job, strcmp(name, "-") ? name : "standard output");
+	export_place_close(&place);
+	return r;
+}
+
 static int run_export(const struct export_config *c, const struct export_kind *k,
 		      const struct input *in)
 {
-	_cleanup_free_ char *own = c->output ? NULL : default_name(in, k);
+	_cleanup_free_ char *own = c->output ? NULL : export_name(in, k->suffix);
 	_cleanup_timeline_ struct timeline *t = NULL;
 	const char *name = c->output ?: own;
 	struct timeline_filter f = {0};
-	struct export_place place;
 	struct export_job job = {.in = in, .vm = c->window.vm, .filter = &f, .stop = &stopped};
 	int r;
 
@@ -201,19 +212,15 @@ static int run_export(const struct export_config *c, const struct export_kind *k
 	r = window_filter(&c->window, in, &f);
 	if (!r)
 		r = timeline_new(in, &f, &t);
-	if (!r)
-		r = export_place_open(name, k->shape, &place);
-	if (r)
-		return r;
 	job.t = t;
-	r = run_to(k, &place, &job, strcmp(name, "-") ? name : "standard output");
-	export_place_close(&place);
+	if (!r)
+		r = export_write(k, &job, name);
 	if (!r && strcmp(name, "-"))
 		log_info("wrote \"%s\"", name);
 	return r;
 }
 
-static void catch_signals(void)
+void export_catch_signals(void)
 {
 	struct sigaction stop = {.sa_handler = on_signal, .sa_flags = SA_RESETHAND};
 
@@ -239,7 +246,7 @@ static int export_run(int argc, char **argv)
 		return EXIT_USAGE;
 	r = sort_to(&c, &kind);
 	if (!r) {
-		catch_signals();
+		export_catch_signals();
 		r = input_paths_open(&paths, &c.given, &in);
 	}
 	if (!r)

@@ -36,6 +36,13 @@ struct export_kind {
 /* timeline_run() with progress on a terminal; Ctrl-C ends it with -EINTR. */
 must_check int export_pass(const struct export_job *job, const struct timeline_use *uses, size_t n);
 
+/* Runs the kind's function with the output called name ("-": stdout), in place when whole. */
+must_check int export_write(const struct export_kind *k, struct export_job *job, const char *name);
+/* The input's name without directory and ending, with that suffix. NULL without memory. */
+char *export_name(const struct input *in, const char *suffix);
+/* Ctrl-C and their like end a pass; a closed pipe is an error of its write. */
+void export_catch_signals(void);
+
 int export_html(const struct export_job *job);
 int export_perfetto(const struct export_job *job);
 int export_sqlite(const struct export_job *job);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 // The page of "onetsc export --to html" in a headless Chromium.
-// Usage: node page.mjs ONETSC TRUTH-GEN [million|ways|hostile|broken]…; prints TAP
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+// Usage: node page.mjs ONETSC TRUTH-GEN [million|ways|hostile|broken|view]…; prints TAP
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Browser, done, ok, same } from './browser.mjs';
@@ -262,7 +263,67 @@ async function broken() {
 	}
 }
 
-const parts = { million, ways, hostile, broken };
+/** What onetsc view opens, and what its server gives to whom. */
+async function view() {
+	const session = world('view', 5, 3000), program = `${dir}/bin`;
+	mkdirSync(program);
+	chmodSync(dir, 0o777);
+	writeFileSync(`${program}/xdg-open`, `#!/bin/sh\necho "$(id -u) $1" >${dir}/opened.tmp && mv ${dir}/opened.tmp ${dir}/opened\n`, { mode: 0o755 });
+	const env = { ...process.env, PATH: `${program}:${process.env.PATH}`, DISPLAY: ':99', ...(process.getuid() ? {} : { SUDO_UID: '65534', SUDO_GID: '65534' }) };
+	const address = execFileSync(onetsc, ['view', session], { cwd: dir, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+	same(address, `file://${dir}/view.html`, 'view says the address of the page');
+	for (let i = 0; i < 100 && !existsSync(`${dir}/opened`); i++)
+		await new Promise(d => setTimeout(d, 50));
+	same(readFileSync(`${dir}/opened`, 'utf8').trim(), `${process.getuid() || 65534} ${address}`, 'and opens it, never as root');
+	const page = await browser.page(address);
+	quiet(page, address);
+	await page.close();
+	await perfetto(session);
+}
+
+/** Status, headers and length of an answer. */
+function ask(path, headers = {}, method = 'GET') {
+	return new Promise((done, fail) => {
+		const r = request({ host: '127.0.0.1', port: 9001, path, method, headers: { Origin: 'https://ui.perfetto.dev', ...headers } }, answer => {
+			let bytes = 0;
+			answer.on('data', part => { bytes += part.length; });
+			answer.on('end', () => done({ status: answer.statusCode, headers: answer.headers, bytes }));
+			answer.on('error', fail);
+		});
+		r.on('error', fail);
+		r.end();
+	});
+}
+
+async function perfetto(session) {
+	const child = spawn(onetsc, ['view', '--perfetto', '--no-open', session], { cwd: dir, stdio: ['ignore', 'pipe', 'pipe'] });
+	let said = '', told = '';
+	child.stderr.on('data', d => { told += d; });
+	const end = new Promise(d => child.on('exit', d));
+	const url = await Promise.race([end, new Promise(d => child.stdout.on('data', t => { said += t; if (said.includes('\n')) d(said.trim()); }))]);
+	if (/cannot listen/.test(told)) {
+		console.log(`ok # SKIP ${told.trim()}`);
+		return;
+	}
+	const path = new URL(decodeURIComponent(url.split('url=')[1].split('&')[0])).pathname;
+	ok(url.startsWith('https://ui.perfetto.dev/#!/?url=http://127.0.0.1:9001/') && url.includes('PinTracksByRegex'), 'view --perfetto says an address of the UI');
+	run(onetsc, 'export', '--to', 'perfetto', '-o', 'view.pftrace', session);
+	const whole = statSync(join(dir, 'view.pftrace')).size;
+	same((await ask(path, { Origin: 'https://evil.example' })).status, 403, 'pages of others get nothing');
+	same((await ask(path, { Host: 'evil.example:9001' })).status, 403, 'nor under another name');
+	same((await ask('/x.pftrace')).status, 404, 'nor does who does not know the path');
+	same((await ask(path, {}, 'POST')).status, 405, 'nothing can be posted');
+	const allow = await ask(path, { 'Access-Control-Request-Private-Network': 'true' }, 'OPTIONS');
+	ok(allow.status === 204 && allow.headers['access-control-allow-private-network'] === 'true', 'a preflight is allowed');
+	same((await ask(path, {}, 'HEAD')).headers['content-length'], String(whole), 'HEAD tells the size');
+	const big = await ask(path, { 'X-Long': 'x'.repeat(20000) }).catch(e => e.code);
+	ok(typeof big === 'string', 'a head of 20 kB is cut off', JSON.stringify(big));
+	const got = await ask(path);
+	ok(got.status === 200 && got.bytes === whole && got.headers['access-control-allow-origin'] === 'https://ui.perfetto.dev', 'the UI gets the whole trace', JSON.stringify(got));
+	same(await end, 0, 'and then it ends');
+}
+
+const parts = { million, ways, hostile, broken, view };
 const outer = setTimeout(() => {
 	console.log('Bail out! 110 s have passed');
 	process.exit(1);
