@@ -8,7 +8,9 @@ import { Track, sliceAt } from './tracks';
 import { above, aboveNear } from './units';
 
 export const GUTTER = 176, RULER = 26;
-const HEAD = 24, SLICES = 18, STRIP = 9, GAP = 5, ALONE = 14;
+const HEAD = 24, GAP = 5;
+/** Heights of a row's parts, when there is little room. */
+const least = { slices: 18, strip: 9, alone: 14 };
 const FONT = '12px system-ui, sans-serif', SMALL = '11px system-ui, sans-serif', BOLD = '600 12px system-ui, sans-serif';
 /** From the bottom of a column that many slices share. */
 const stack = [GUEST, KVM, VMM, PREEMPTED, WAITING, BLOCKED, HALTED, UNKNOWN];
@@ -30,6 +32,7 @@ export class Lanes {
 	private readonly ctx: CanvasRenderingContext2D;
 	private readonly pixels = new Pixels();
 	private rows: Row[] = [];
+	private size = least;
 	private scale = 1;
 	private w = 0;
 	private h = 0;
@@ -44,7 +47,21 @@ export class Lanes {
 		this.layout();
 	}
 
+	/** Rows grow with the room there is, up to twice their least height. */
 	layout(): void {
+		const { tracks } = this.state;
+		this.size = least;
+		this.place();
+		const parts = this.rows.reduce((sum, r) => sum + (r.track ? r.h - GAP : 0), 0);
+		const factor = Math.min(2, Math.max(1, parts ? 1 + (this.h - RULER - this.height) / parts : 1));
+		if (factor < 1.05 || !tracks.all.length)
+			return;
+		const grown = (v: number) => Math.floor(v * factor);
+		this.size = { slices: grown(least.slices), strip: grown(least.strip), alone: grown(least.alone) };
+		this.place();
+	}
+
+	private place(): void {
 		const { tracks } = this.state;
 		this.rows = [];
 		let y = 0;
@@ -52,7 +69,8 @@ export class Lanes {
 			this.rows.push({ y, h: HEAD, group: i, track: undefined });
 			y += HEAD;
 			for (const t of g.open ? tracks.all.filter(x => x.group === i) : []) {
-				const h = (t.slices ? SLICES : 0) + (t.events.length ? (t.slices ? STRIP : ALONE) : 0) + GAP;
+				const { slices, strip, alone } = this.size;
+				const h = (t.slices ? slices : 0) + (t.events.length ? (t.slices ? strip : alone) : 0) + GAP;
 				this.rows.push({ y, h, group: i, track: t });
 				y += h;
 			}
@@ -127,7 +145,7 @@ export class Lanes {
 
 	private pickAt(track: Track, y: number, t: number): Pick | undefined {
 		const perPixel = (this.state.t1 - this.state.t0) / this.plotWidth;
-		if (track.slices && y < SLICES + 2) {
+		if (track.slices && y < this.size.slices + 2) {
 			const s = track.slices;
 			let i = sliceAt(s, t);
 			const next = above(s.from, t, 0, s.n);
@@ -155,6 +173,7 @@ export class Lanes {
 		this.h = Math.floor(box.height);
 		const w = Math.round(this.w * this.scale), h = Math.round(this.h * this.scale);
 		if (canvas.width !== w || canvas.height !== h) {
+			this.layout();
 			canvas.width = w;
 			canvas.height = h;
 			canvas.style.width = `${this.w}px`;
@@ -222,10 +241,10 @@ export class Lanes {
 		let top = y + GAP / 2;
 		if (track.slices && track.lod) {
 			this.drawSlices(track, top);
-			top += SLICES;
+			top += this.size.slices;
 		}
 		if (track.events.length)
-			this.drawStrip(track, top, track.slices ? STRIP : ALONE);
+			this.drawStrip(track, top, track.slices ? this.size.strip : this.size.alone);
 		this.drawLost(track, y, row.h);
 	}
 
@@ -234,7 +253,7 @@ export class Lanes {
 		const s = track.slices!, { t0, t1 } = this.state;
 		const left = this.device(GUTTER), width = this.pixels.w - left;
 		const perTick = width / (t1 - t0), perPixel = 1 / perTick;
-		const y0 = this.device(top), y1 = this.device(top + SLICES - 2);
+		const y0 = this.device(top), y1 = this.device(top + this.size.slices - 2);
 		let i = above(s.to, t0, 0, s.n), now = t0;
 		while (i < s.n && s.from[i]! < t1) {
 			const from = Math.max(s.from[i]!, now), to = s.to[i]!;
@@ -311,7 +330,7 @@ export class Lanes {
 			return;
 		const ink = track.type === 'vcpu' ? theme.stateText[what]! : theme.dark ? '#101317' : '#ffffff';
 		if (track.type !== 'vcpu' || what !== HALTED)
-			this.labels.push({ x: x + 4, w: w - 6, y: top + (SLICES - 2) / 2, text: this.sliceText(track, i), colour: ink });
+			this.labels.push({ x: x + 4, w: w - 6, y: top + (this.size.slices - 2) / 2, text: this.sliceText(track, i), colour: ink });
 	}
 
 	/** What a slice says of itself in few words. */
@@ -346,7 +365,7 @@ export class Lanes {
 			const next = Math.max(i + 1, aboveNear(times, t0 + (column + 1) * perPixel, i, last));
 			const count = next - i, kind = rec.kind[track.events[i + (count >> 1)]!]!;
 			const colour = theme.tick[this.classes[kind]!]!;
-			const full = y1 - y0, tall = Math.min(full, Math.round(full * (0.45 + 0.09 * Math.log2(count + 1))));
+			const full = y1 - y0, tall = Math.min(full, Math.round(full * (0.5 + 0.08 * Math.log2(count + 1))));
 			pixels.rect(left + column, y1 - tall, left + column + wide, y1, colour);
 			i = next;
 		}
@@ -488,8 +507,8 @@ export class Lanes {
 		ctx.strokeStyle = ctx.fillStyle = state.theme.select;
 		ctx.lineWidth = 2;
 		if (p.type === 'event') {
-			const top = y + (track.slices ? SLICES : 0);
-			const high = track.slices ? STRIP : ALONE;
+			const top = y + (track.slices ? this.size.slices : 0);
+			const high = track.slices ? this.size.strip : this.size.alone;
 			ctx.fillRect(Math.round(x0) - 1, y - 1, 3, top + high - y);
 			ctx.beginPath();
 			ctx.moveTo(x0 - 5, top + high + 3);
@@ -498,7 +517,7 @@ export class Lanes {
 			ctx.fill();
 			return;
 		}
-		ctx.strokeRect(Math.round(x0) - 1, y - 1, Math.max(3, x1 - x0 + 1), SLICES);
+		ctx.strokeRect(Math.round(x0) - 1, y - 1, Math.max(3, x1 - x0 + 1), this.size.slices);
 	}
 
 	private drawWindow(): void {

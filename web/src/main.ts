@@ -78,6 +78,7 @@ function start(rec: Recording, began: number): void {
 	window.addEventListener('hashchange', restore);
 	darkSystem.addEventListener('change', applyTheme);
 	new ResizeObserver(() => { lanes.ask(); overview.ask(); }).observe(get('stage'));
+	new ResizeObserver(later(() => tables.showBars(), 100)).observe(get('bars'));
 	for (const [event, on] of [['beforeprint', true], ['afterprint', false]] as const)
 		window.addEventListener(event, () => {
 			printing = on;

@@ -264,8 +264,9 @@ export class Tables {
 	}
 
 	private picture(bars: { n: number; longest: { t: number; open: () => void } }[], lo: number): Element {
-		const wide = 14, high = 100, most = Math.max(...bars.map(b => b.n)), n = Math.max(bars.length, 16);
-		const picture = svg('svg', { viewBox: `0 0 ${n * wide} ${high + 30}`, role: 'img', 'aria-label': 'Histogram of durations' });
+		const box = get('bars'), most = Math.max(...bars.map(b => b.n)), n = Math.max(bars.length, 16);
+		const width = Math.max(200, box.clientWidth - 20), high = Math.max(40, box.clientHeight - 74), wide = width / n;
+		const picture = svg('svg', { viewBox: `0 0 ${width} ${high + 30}`, preserveAspectRatio: 'xMidYMin meet', role: 'img', 'aria-label': 'Histogram of durations' });
 		const { units } = this.state;
 		const at = (k: number) => 2 ** ((lo + k) / 2);
 		const label = (v: number) => (units.hasTime ? duration(v).replace(/\.\d+/, m => (v < 10 ? m.slice(0, 2) : '')) : grouped(Math.round(v)));
@@ -281,13 +282,14 @@ export class Tables {
 				g.addEventListener('click', () => b.longest.open());
 			picture.append(g);
 		});
-		for (let k = 0; k < n; k += Math.ceil(n / 6)) {
+		const every = Math.max(1, Math.ceil(52 / wide));
+		for (let k = 0; k * wide < width - 40; k += every) {
 			const text = svg('text', { x: k * wide + 1, y: high + 24 });
 			text.textContent = label(at(k));
 			picture.append(text);
 		}
-		picture.append(svg('line', { x1: 0, x2: n * wide, y1: high + 10.5, y2: high + 10.5 }));
-		const top = svg('text', { x: n * wide, y: 8, 'text-anchor': 'end' });
+		picture.append(svg('line', { x1: 0, x2: width, y1: high + 10.5, y2: high + 10.5 }));
+		const top = svg('text', { x: width, y: 9, 'text-anchor': 'end' });
 		top.textContent = `tallest: ${grouped(most)}`;
 		picture.append(top);
 		return picture;

@@ -38,13 +38,15 @@ export class Units {
 		return `${ns < 0n ? '\u2212' : ''}${digits.slice(0, -9)}.${digits.slice(-9, -6)}\u2009${digits.slice(-6, -3)}\u2009${digits.slice(-3)} s`;
 	}
 
-	/** Label of the ruler at a multiple of step ticks. */
+	/** Label of the ruler at a multiple of step ticks: seconds with the decimals that the step needs. */
 	mark(ticks: number, step: number): string {
 		if (!this.nsPerTick)
 			return grouped(Math.round(ticks));
-		const ns = Math.round(ticks * this.nsPerTick), stepNs = step * this.nsPerTick;
-		const [unit, name] = stepNs >= 1e9 ? [1e9, 's'] : stepNs >= 1e6 ? [1e6, 'ms'] : stepNs >= 1e3 ? [1e3, '\u00b5s'] : [1, 'ns'];
-		return `${grouped(Math.round(ns / unit))} ${name}`;
+		const stepNs = Math.max(1, Math.round(step * this.nsPerTick));
+		const ns = Math.round(ticks * this.nsPerTick);
+		const decimals = Math.max(0, 9 - Math.floor(Math.log10(stepNs) + 1e-9));
+		const whole = Math.floor(ns / 1e9), rest = String(ns - whole * 1e9).padStart(9, '0').slice(0, decimals);
+		return `${grouped(whole)}${decimals ? `.${rest.replace(/(\d{3})(?=\d)/g, '$1\u2009')}` : ''} s`;
 	}
 }
 
