@@ -151,7 +151,7 @@ static int show_perfetto(const struct view_config *c, struct export_job *job)
 {
 	_cleanup_fd_ int file = -1, fd = -1;
 	struct view_server s;
-	uint64_t bytes;
+	uint64_t bytes = 0;
 	char url[512];
 	int r = view_listen(VIEW_PORT, &s);
 

@@ -420,6 +420,8 @@ export class Lanes {
 		const { ctx, state } = this, { theme } = state;
 		ctx.fillStyle = theme.back;
 		ctx.fillRect(0, RULER, GUTTER, this.h - RULER);
+		ctx.fillStyle = theme.line;
+		ctx.fillRect(GUTTER - 1, RULER, 1, this.h - RULER);
 		ctx.textBaseline = 'middle';
 		const chosen = state.pick && state.track(state.pick);
 		for (const row of this.rows) {
@@ -444,8 +446,6 @@ export class Lanes {
 			ctx.fillStyle = theme.dim;
 			ctx.fillText(this.fitted(row.track.note, GUTTER - used - 6), used, middle);
 		}
-		ctx.fillStyle = theme.line;
-		ctx.fillRect(GUTTER - 1, RULER, 1, this.h - RULER);
 	}
 
 	private drawGroup(row: Row, y: number): void {

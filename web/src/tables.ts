@@ -265,7 +265,7 @@ export class Tables {
 
 	private picture(bars: { n: number; longest: { t: number; open: () => void } }[], lo: number): Element {
 		const box = get('bars'), most = Math.max(...bars.map(b => b.n)), n = Math.max(bars.length, 16);
-		const width = Math.max(200, box.clientWidth - 20), high = Math.max(40, box.clientHeight - 74), wide = width / n;
+		const width = Math.max(200, box.clientWidth - 20), high = Math.max(40, box.clientHeight - 88), wide = width / n;
 		const picture = svg('svg', { viewBox: `0 0 ${width} ${high + 30}`, preserveAspectRatio: 'xMidYMin meet', role: 'img', 'aria-label': 'Histogram of durations' });
 		const { units } = this.state;
 		const at = (k: number) => 2 ** ((lo + k) / 2);
