@@ -121,6 +121,21 @@ int text_to_bytes(const char *text, uint64_t *ret_bytes)
 	return scaled(text, unit_bytes, ret_bytes);
 }
 
+const char text_digit_pairs[] = "00010203040506070809101112131415161718192021222324"
+				"25262728293031323334353637383940414243444546474849"
+				"50515253545556575859606162636465666768697071727374"
+				"75767778798081828384858687888990919293949596979899";
+
+char *text_digits(char *end, uint64_t v)
+{
+	for (; v >= 100; v /= 100)
+		memcpy(end -= 2, text_digit_pairs + v % 100 * 2, 2);
+	if (v >= 10)
+		return memcpy(end - 2, text_digit_pairs + v * 2, 2);
+	*--end = (char)('0' + v);
+	return end;
+}
+
 char *text_escape(char *dst, size_t n, const char *src)
 {
 	size_t k = 0;

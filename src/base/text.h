@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -16,6 +17,22 @@ must_check int text_to_s64(const char *text, int64_t *ret);
 must_check int text_to_ns(const char *text, uint64_t *ret_ns);
 /* "64K", "10M", "1G", "4096" → bytes. */
 must_check int text_to_bytes(const char *text, uint64_t *ret_bytes);
+
+#define TEXT_DIGITS 20 /* of the longest decimal number */
+
+/* The decimal digits of v, so that they end at end: where they begin. */
+char *text_digits(char *end, uint64_t v);
+/* The same with zeros up to n digits; what does not fit into them is cut off. */
+static inline char *text_digits_fixed(char *end, uint32_t v, unsigned n)
+{
+	extern const char text_digit_pairs[];
+
+	for (; n >= 2; n -= 2, v /= 100)
+		memcpy(end -= 2, text_digit_pairs + v % 100 * 2, 2);
+	if (n)
+		*--end = (char)('0' + v % 10);
+	return end;
+}
 
 /* Copies src with every byte that is not printable ASCII (and backslash) escaped as \xNN: for
  * names that come from a guest or a file. Always terminated; returns dst. */

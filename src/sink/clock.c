@@ -114,44 +114,38 @@ unsigned clock_view_width(const struct clock_view *v)
 	return v->mode == CLOCK_START ? 15 : 20;
 }
 
-static char *put_pair(char *end, uint32_t v)
+/* Digits that end at end, right-aligned. */
+static char *right_aligned(char *to, const char *from, const char *end, unsigned width)
 {
-	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-				    "25262728293031323334353637383940414243444546474849"
-				    "50515253545556575859606162636465666768697071727374"
-				    "75767778798081828384858687888990919293949596979899";
+	size_t n = (size_t)(end - from);
 
-	memcpy(end - 2, pairs + (size_t)v * 2, 2);
-	return end - 2;
+	for (; width > n; width--)
+		*to++ = ' ';
+	memcpy(to, from, n);
+	return to + n;
 }
 
-/* Seconds with nine digits, right-aligned. */
-static void put_seconds(struct out *o, uint64_t ns, bool negative, unsigned width)
+/* Seconds with nine digits. */
+static char *write_seconds(char *to, uint64_t ns, bool negative, unsigned width)
 {
-	uint64_t s = ns / NS;
-	uint32_t rest = (uint32_t)(ns % NS);
-	char buf[32], *p = buf + sizeof(buf);
-	size_t n;
+	char buf[CLOCK_VIEW_BYTES], *end = buf + sizeof(buf), *from = end - 10;
 
-	for (unsigned i = 0; i < 4; i++, rest /= 100)
-		p = put_pair(p, rest % 100);
-	*--p = (char)('0' + rest);
-	*--p = '.';
-	for (; s >= 100; s /= 100)
-		p = put_pair(p, (uint32_t)(s % 100));
-	if (s >= 10)
-		p = put_pair(p, (uint32_t)s);
-	else
-		*--p = (char)('0' + s);
+	text_digits_fixed(end, (uint32_t)(ns % NS), 9);
+	*from = '.';
+	from = text_digits(from, ns / NS);
 	if (negative)
-		*--p = '-';
-	n = (size_t)(buf + sizeof(buf) - p);
-	if (width > n)
-		out_fill(o, ' ', width - n);
-	out_put(o, p, n);
+		*--from = '-';
+	return right_aligned(to, from, end, width);
 }
 
-void clock_view_put(const struct clock_view *v, struct out *o, uint64_t ticks)
+static char *write_number(char *to, uint64_t v, unsigned width)
+{
+	char buf[TEXT_DIGITS], *end = buf + sizeof(buf);
+
+	return right_aligned(to, text_digits(end, v), end, width);
+}
+
+char *clock_view_write(const struct clock_view *v, char *to, uint64_t ticks)
 {
 	unsigned width = clock_view_width(v);
 	struct fit_ns f;
@@ -159,26 +153,27 @@ void clock_view_put(const struct clock_view *v, struct out *o, uint64_t ticks)
 
 	switch (v->mode) {
 	case CLOCK_TICKS:
-		out_u64_pad(o, ticks, width, ' ');
-		return;
+		return write_number(to, ticks, width);
 	case CLOCK_NS:
-		out_u64_pad(o, conv_to_ns(&v->conv, ticks), width, ' ');
-		return;
+		return write_number(to, conv_to_ns(&v->conv, ticks), width);
 	case CLOCK_START:
 		before = ticks < v->first_ticks;
 		ticks = before ? v->first_ticks - ticks : ticks - v->first_ticks;
-		put_seconds(o, conv_to_ns(&v->conv, ticks), before, width);
-		return;
+		return write_seconds(to, conv_to_ns(&v->conv, ticks), before, width);
 	default:
 		f = fit_lookup_ns(v->clock, ticks);
-		put_seconds(o, f.ns < 0 ? 0 - (uint64_t)f.ns : (uint64_t)f.ns, f.ns < 0, width);
+		return write_seconds(to, f.ns < 0 ? 0 - (uint64_t)f.ns : (uint64_t)f.ns, f.ns < 0,
+				     width);
 	}
 }
 
 void clock_view_put_span(const struct clock_view *v, struct out *o, uint64_t ticks)
 {
+	char buf[CLOCK_VIEW_BYTES];
+
 	if (v->conv.mult) {
-		put_seconds(o, conv_to_ns(&v->conv, ticks), false, 0);
+		out_put(o, buf,
+			(size_t)(write_seconds(buf, conv_to_ns(&v->conv, ticks), false, 0) - buf));
 		out_puts(o, " s");
 	} else {
 		out_u64(o, ticks);

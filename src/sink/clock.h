@@ -27,8 +27,9 @@ must_check int clock_mode_parse(const char *text, enum clock_mode *ret);
 must_check int clock_view_new(const struct timeline *t, enum clock_mode mode,
 			      struct clock_view **ret);
 void clock_view_free(struct clock_view *v);
-/* Right-aligned to clock_view_width() columns. */
-void clock_view_put(const struct clock_view *v, struct out *o, uint64_t ticks);
+/* Right-aligned to clock_view_width() columns; at most CLOCK_VIEW_BYTES. Returns its end. */
+#define CLOCK_VIEW_BYTES 32
+char *clock_view_write(const struct clock_view *v, char *to, uint64_t ticks);
 unsigned clock_view_width(const struct clock_view *v);
 /* Duration in seconds with nanoseconds (in ticks when there is no frequency), with its unit. */
 void clock_view_put_span(const struct clock_view *v, struct out *o, uint64_t ticks);

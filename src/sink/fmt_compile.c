@@ -308,21 +308,45 @@ static bool parse_spec(const char *p, const char *end, struct fmt_spec *f, unsig
 	return false;
 }
 
+/* The most frequent sequence as one op: a literal, and a field of a fixed place. No jump ends between
+ * the two, for a literal is never the last op of a branch. */
+static bool join(struct fmt_compiler *c, size_t first, enum fmt_code code, unsigned bytes)
+{
+	struct fmt_op *op = c->g->ops + first;
+
+	if (c->g->n_ops != first + 1 || !first || op[-1].code != FMT_LIT ||
+	    (op->code != FMT_FIELD && op->code != FMT_FIELD_U32 && op->code != FMT_FIELD_U64))
+		return false;
+	op[-1].code = code == FMT_DEC ? FMT_LIT_DEC : code == FMT_UDEC ? FMT_LIT_UDEC : FMT_LIT_HEX;
+	op[-1].off = op->off;
+	op[-1].size = op->size;
+	op[-1].bytes = (uint8_t)bytes;
+	c->g->n_ops = first;
+	c->stack--;
+	return true;
+}
+
 static void number(struct fmt_compiler *c, struct tep_print_arg *arg, const struct fmt_spec *spec,
 		   unsigned bytes)
 {
 	bool simple = !spec->width && spec->prec < 0 && !(spec->flags & FMT_ALT);
+	bool padded = spec->flags == FMT_ZERO && spec->width <= 16 && spec->prec < 0;
 	enum fmt_code code = FMT_NUM;
 	struct fmt_op *op;
+	size_t first;
 
 	if (spec->flags & FMT_LEN_ARG)
 		fmt_fail(c, -ENOTSUP);
-	if (simple && bytes >= 4)
-		code = spec->conv == 'd'   ? FMT_DEC
-		       : spec->conv == 'u' ? FMT_UDEC
-		       : spec->conv == 'x' ? FMT_HEX
-					   : FMT_NUM;
+	if (bytes >= 4 && (simple || padded) && spec->conv == 'x')
+		code = FMT_HEX;
+	else if (bytes >= 4 && simple && (spec->conv == 'd' || spec->conv == 'u'))
+		code = spec->conv == 'd' ? FMT_DEC : FMT_UDEC;
+	first = c->g->n_ops;
 	fmt_expr(c, arg, 0);
+	if (code != FMT_NUM && !c->err && join(c, first, code, bytes)) {
+		c->g->ops[c->g->n_ops - 1].spec = *spec;
+		return;
+	}
 	op = fmt_emit(c, code, -1);
 	op->size = (uint8_t)bytes;
 	op->spec = *spec;
@@ -415,7 +439,7 @@ static void compile_text(struct fmt_compiler *c)
 		fmt_fail(c, -ENOTSUP);
 		return;
 	}
-	text = c->g->text = malloc(2 * strlen(p) + 1);
+	text = c->g->text = calloc(1, 2 * strlen(p) + 1 + FMT_LIT_ROOM);
 	if (!text) {
 		fmt_fail(c, -ENOMEM);
 		return;

@@ -20,6 +20,10 @@
 enum fmt_code {
 	FMT_END,
 	FMT_LIT, /* n bytes at s */
+	/* the same, and then a field: size bytes at off, shown as bytes bytes */
+	FMT_LIT_DEC,
+	FMT_LIT_UDEC,
+	FMT_LIT_HEX,
 	/* these push a value */
 	FMT_CONST,     /* k */
 	FMT_FIELD,     /* size bytes at off, 0 when they are outside */
@@ -57,7 +61,7 @@ enum fmt_code {
 	FMT_LEN, /* prints nothing: the precision of the next one */
 	FMT_DEC, /* size bytes, plain */
 	FMT_UDEC,
-	FMT_HEX,
+	FMT_HEX, /* with zeros up to the spec's width */
 	FMT_NUM, /* by spec */
 	FMT_PTR,
 	FMT_SYM,     /* function around an address */
@@ -85,7 +89,7 @@ struct fmt_pair {
 };
 
 struct fmt_op {
-	uint8_t code, size;
+	uint8_t code, size, bytes;
 	bool relative; /* dynamic field: offset counts from the end of its word */
 	uint32_t off, n;
 	struct fmt_spec spec;

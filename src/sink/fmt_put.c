@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "sink/fmt_put.h"
 
+#include "base/text.h"
+
 #define DIGITS_MAX 24 /* 2^64 in octal has 22 */
 
-static const char pairs[] = "00010203040506070809101112131415161718192021222324"
-			    "25262728293031323334353637383940414243444546474849"
-			    "50515253545556575859606162636465666768697071727374"
-			    "75767778798081828384858687888990919293949596979899";
-
-/* Digits end at end; returns where they begin. */
-static char *decimal(char *end, uint64_t v)
-{
-	while (v >= 100) {
-		end -= 2;
-		memcpy(end, pairs + v % 100 * 2, 2);
-		v /= 100;
-	}
-	if (v < 10) {
-		*--end = (char)('0' + v);
-	} else {
-		end -= 2;
-		memcpy(end, pairs + v * 2, 2);
-	}
-	return end;
-}
+#define ROW(d)                                                                                     \
+	d "0", d "1", d "2", d "3", d "4", d "5", d "6", d "7", d "8", d "9", d "a", d "b", d "c", \
+		d "d", d "e", d "f"
+static const char hex_pairs[256][3] = {
+	ROW("0"), ROW("1"), ROW("2"), ROW("3"), ROW("4"), ROW("5"), ROW("6"), ROW("7"),
+	ROW("8"), ROW("9"), ROW("a"), ROW("b"), ROW("c"), ROW("d"), ROW("e"), ROW("f"),
+};
 
 static char *power_of_two(char *end, uint64_t v, unsigned bits, const char *digits)
 {
@@ -49,7 +37,7 @@ void fmt_put_udec(struct fmt_out *o, uint64_t v)
 	if (v < 10)
 		*o->p++ = (char)('0' + v);
 	else
-		put_tail(o, decimal(end, v), end);
+		put_tail(o, text_digits(end, v), end);
 }
 
 void fmt_put_dec(struct fmt_out *o, int64_t v)
@@ -62,10 +50,12 @@ void fmt_put_dec(struct fmt_out *o, int64_t v)
 void fmt_put_hex(struct fmt_out *o, uint64_t v)
 {
 	unsigned n = v ? (67u - (unsigned)__builtin_clzll(v)) / 4 : 1;
+	char *end = o->p + n;
 
-	for (unsigned i = n; i--; v >>= 4)
-		o->p[i] = "0123456789abcdef"[v & 15];
-	o->p += n;
+	for (o->p = end; n >= 2; n -= 2, v >>= 8)
+		memcpy(end -= 2, hex_pairs[v & 255], 2);
+	if (n)
+		*--end = "0123456789abcdef"[v & 15];
 }
 
 void fmt_put_hex_pad(struct fmt_out *o, uint64_t v, unsigned digits)
@@ -111,7 +101,7 @@ void fmt_put_num(struct fmt_out *o, const struct fmt_spec *f, uint64_t v, unsign
 		from = f->conv == 'x'	? power_of_two(end, v, 4, "0123456789abcdef")
 		       : f->conv == 'X' ? power_of_two(end, v, 4, "0123456789ABCDEF")
 		       : f->conv == 'o' ? power_of_two(end, v, 3, "01234567")
-					: decimal(end, v);
+					: text_digits(end, v);
 	n = (size_t)(end - from);
 	if ((f->flags & FMT_ALT) && f->conv == 'o' && (!n || *from != '0') && f->prec <= (int)n)
 		zeros = 1;

@@ -10,6 +10,9 @@
 /* Behind end there is room for what fmt_put_num() and fmt_put_dec() may write. */
 #define FMT_ROOM 4096u
 
+/* Behind a literal at least so many bytes may be read. */
+#define FMT_LIT_ROOM 32u
+
 struct fmt_out {
 	char *p, *end;
 };
@@ -32,6 +35,17 @@ static inline void fmt_put(struct fmt_out *o, const char *s, size_t n)
 		n = room;
 	memcpy(o->p, s, n);
 	o->p += n;
+}
+
+/* Of a literal. o->p is before end. */
+static inline void fmt_put_lit(struct fmt_out *o, const char *s, size_t n)
+{
+	if (n <= FMT_LIT_ROOM) {
+		memcpy(o->p, s, FMT_LIT_ROOM);
+		o->p += n;
+	} else {
+		fmt_put(o, s, n);
+	}
 }
 
 static inline void fmt_put_char(struct fmt_out *o, char c)

@@ -246,14 +246,23 @@ static const struct fmt_spec *spec_of(const struct fmt_op *op, struct fmt_spec *
 	return copy;
 }
 
-static inline void put_plain(struct fmt_run *r, const struct fmt_op *op, uint64_t v)
+static inline void put_plain(struct fmt_run *r, unsigned code, unsigned bytes, unsigned width,
+			     uint64_t v)
 {
-	if (op->code == FMT_DEC)
-		fmt_put_dec(&r->out, op->size == 4 ? (int32_t)v : (int64_t)v);
-	else if (op->code == FMT_UDEC)
-		fmt_put_udec(&r->out, op->size == 4 ? (uint32_t)v : v);
+	if (code == FMT_DEC)
+		fmt_put_dec(&r->out, bytes == 4 ? (int32_t)v : (int64_t)v);
+	else if (code == FMT_UDEC)
+		fmt_put_udec(&r->out, bytes == 4 ? (uint32_t)v : v);
 	else
-		fmt_put_hex(&r->out, op->size == 4 ? (uint32_t)v : v);
+		fmt_put_hex_pad(&r->out, bytes == 4 ? (uint32_t)v : v, width);
+}
+
+static inline void put_lit_field(struct fmt_run *r, const struct fmt_op *op)
+{
+	uint64_t v = load_checked(r, op->off, op->size);
+
+	fmt_put_lit(&r->out, op->s, op->n);
+	put_plain(r, op->code - FMT_LIT_DEC + FMT_DEC, op->bytes, op->spec.width, v);
 }
 
 void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
@@ -267,7 +276,10 @@ void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
 	for (const struct fmt_op *op = g->ops; op->code != FMT_END && r->out.p < r->out.end; op++) {
 		switch (op->code) {
 		case FMT_LIT:
-			fmt_put(&r->out, op->s, op->n);
+			fmt_put_lit(&r->out, op->s, op->n);
+			break;
+		case FMT_LIT_DEC ... FMT_LIT_HEX:
+			put_lit_field(r, op);
 			break;
 		case FMT_CONST:
 			*top++ = op->k;
@@ -302,7 +314,7 @@ void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
 			len = (int)*--top;
 			break;
 		case FMT_DEC ... FMT_HEX:
-			put_plain(r, op, *--top);
+			put_plain(r, op->code, op->size, op->spec.width, *--top);
 			break;
 		case FMT_SYM:
 		case FMT_SYM_OFF:

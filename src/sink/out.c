@@ -83,29 +83,26 @@ void out_put_slow(struct out *o, const char *s, size_t n)
 	}
 }
 
-void out_fill(struct out *o, char c, size_t n)
+void out_make_room(struct out *o)
 {
-	if (n <= OUT_BYTES - o->n) {
-		memset(o->buf + o->n, c, n);
-		o->n += n;
-		return;
-	}
+	if (out_flush(o))
+		o->n = 0; /* the error sticks */
+}
+
+void out_fill_slow(struct out *o, char c, size_t n)
+{
 	while (n--)
 		out_char(o, c);
 }
 
 void out_u64_pad(struct out *o, uint64_t v, unsigned width, char pad)
 {
-	char buf[20];
-	unsigned n = 0;
+	char buf[TEXT_DIGITS], *end = buf + sizeof(buf), *from = text_digits(end, v);
+	size_t n = (size_t)(end - from);
 
-	do {
-		buf[sizeof(buf) - ++n] = (char)('0' + v % 10);
-		v /= 10;
-	} while (v);
 	if (width > n)
 		out_fill(o, pad, width - n);
-	out_put(o, buf + sizeof(buf) - n, n);
+	out_put(o, from, n);
 }
 
 void out_u64(struct out *o, uint64_t v)

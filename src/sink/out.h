@@ -53,8 +53,33 @@ static inline void out_char(struct out *o, char c)
 		o->buf[o->n++] = c;
 }
 
+void out_make_room(struct out *o);
+void out_fill_slow(struct out *o, char c, size_t n);
+
+/* Room for n bytes (at most OUT_BYTES) at the end: to write there, and then out_wrote() its end. */
+static inline char *out_room(struct out *o, size_t n)
+{
+	if (n > OUT_BYTES - o->n)
+		out_make_room(o);
+	return o->buf + o->n;
+}
+
+static inline void out_wrote(struct out *o, const char *end)
+{
+	o->n = (size_t)(end - o->buf);
+}
+
 /* n times the character. */
-void out_fill(struct out *o, char c, size_t n);
+static inline void out_fill(struct out *o, char c, size_t n)
+{
+	if (n > OUT_BYTES - o->n) {
+		out_fill_slow(o, c, n);
+		return;
+	}
+	memset(o->buf + o->n, c, n);
+	o->n += n;
+}
+
 void out_u64(struct out *o, uint64_t v);
 void out_hex(struct out *o, uint64_t v);
 /* Right-aligned in width columns, padded with the character. */

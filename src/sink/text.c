@@ -17,78 +17,43 @@ struct sink_text {
 	struct sink_text_config c;
 	const struct input *in;
 	struct clock_view *clock;
-	struct strbuf *places; /* by machine: what stands before the CPU */
+	unsigned name_width;
+};
+
+struct column { /* escaped, padded, coloured; cut when it is absurdly long */
+	uint8_t n;
+	bool made;
+	char s[126];
+};
+
+struct machine_columns {
+	struct column name;
+	struct column *kinds; /* by index; NULL until first needed */
+	size_t n_kinds;
 };
 
 struct printer { /* of a thread */
 	const struct sink_text *s;
+	struct machine_columns *machines;
 	struct eventtext *texts;
 	struct strbuf line; /* of QEMU's */
 	struct out *out;
 };
 
-static void put_padded(struct out *o, const char *text, size_t n, unsigned width)
+int sink_text_new(const struct input *in, const struct sink_text_config *c, struct sink_text **ret)
 {
-	out_escaped(o, text, n, "");
-	if (n < width)
-		out_fill(o, ' ', width - n);
-}
+	struct sink_text *s = calloc(1, sizeof(*s));
 
-static unsigned name_width(const struct input *in)
-{
-	unsigned width = NAME_NARROW;
-
+	if (!s)
+		return log_err_r(-ENOMEM, "cannot print: %m");
+	s->c = *c;
+	s->in = in;
+	s->name_width = NAME_NARROW;
 	array_for_each(m, &in->machines) {
 		unsigned n = (unsigned)strlen(m->name);
 
 		n = n > NAME_WIDE ? NAME_WIDE : n;
-		width = n > width ? n : width;
-	}
-	return width;
-}
-
-/* A machine's name and colour, up to its CPU. */
-static int make_place(struct sink_text *s, size_t machine)
-{
-	static const char *const colours[] = {"\033[36m", "\033[32m", "\033[33m", "\033[35m"};
-	const char *name = s->in->machines.v[machine].name;
-	void *part = NULL;
-	struct out *o = out_part(&part);
-	int r = -ENOMEM;
-
-	if (!o)
-		return r;
-	if (s->c.colour)
-		out_puts(o, colours[machine % ARRAY_SIZE(colours)]);
-	put_padded(o, name, strlen(name), name_width(s->in));
-	if (s->c.colour)
-		out_puts(o, "\033[m");
-	out_puts(o, " [");
-	if (!out_flush(o)) {
-		s->places[machine] = o->full;
-		o->full = (struct strbuf){0};
-		r = 0;
-	}
-	out_part_free(part);
-	return r;
-}
-
-int sink_text_new(const struct input *in, const struct sink_text_config *c, struct sink_text **ret)
-{
-	struct sink_text *s = calloc(1, sizeof(*s));
-	int r = -ENOMEM;
-
-	if (s) {
-		s->c = *c;
-		s->in = in;
-		s->places = calloc(in->machines.n + 1, sizeof(*s->places));
-		r = s->places ? 0 : -ENOMEM;
-	}
-	for (size_t i = 0; i < in->machines.n && !r; i++)
-		r = make_place(s, i);
-	if (r) {
-		sink_text_free(s);
-		return log_err_r(r, "cannot print: %m");
+		s->name_width = n > s->name_width ? n : s->name_width;
 	}
 	*ret = s;
 	return 0;
@@ -98,9 +63,6 @@ void sink_text_free(struct sink_text *s)
 {
 	if (!s)
 		return;
-	for (size_t i = 0; i < s->in->machines.n && s->places; i++)
-		strbuf_free(&s->places[i]);
-	free(s->places);
 	clock_view_free(s->clock);
 	free(s);
 }
@@ -120,42 +82,117 @@ static void colour(const struct printer *p, const char *code)
 		out_puts(p->out, code);
 }
 
+/* A column that is the same for all events of a machine, or kind. */
+static const struct column *make_column(const struct printer *p, struct column *c,
+					const char *before, const char *text, unsigned width)
+{
+	_cleanup_free_ struct out *o = NULL;
+	void *part = NULL;
+	size_t n = strlen(text);
+
+	if (c->made)
+		return c;
+	o = out_part(&part);
+	if (!o)
+		return c;
+	if (p->s->c.colour)
+		out_puts(o, before);
+	out_escaped(o, text, n, "");
+	if (n < width)
+		out_fill(o, ' ', width - n);
+	if (p->s->c.colour)
+		out_puts(o, "\033[m");
+	c->n = o->n < sizeof(c->s) ? (uint8_t)o->n : (uint8_t)sizeof(c->s);
+	memcpy(c->s, o->buf, c->n);
+	c->made = true;
+	return c;
+}
+
+static const struct column *kind_column(const struct printer *p, const struct event *ev)
+{
+	static const struct column none;
+	struct machine_columns *m = &p->machines[ev->machine];
+
+	if (!m->kinds) {
+		m->n_kinds = source_facts(p->s->in->machines.v[ev->machine].source)->n_kinds;
+		m->kinds = calloc(m->n_kinds + 1, sizeof(*m->kinds));
+	}
+	if (!m->kinds || ev->kind->index >= m->n_kinds)
+		return &none;
+	return make_column(p, &m->kinds[ev->kind->index], "\033[1m", ev->kind->name, KIND_WIDTH);
+}
+
+static char *put_column(char *to, const struct column *c)
+{
+	memcpy(to, c->s, sizeof(c->s));
+	return to + c->n;
+}
+
+static char *put_cpu(char *to, unsigned cpu)
+{
+	char buf[TEXT_DIGITS], *end = buf + sizeof(buf), *from;
+
+	*to++ = ' ';
+	*to++ = '[';
+	if (cpu == SOURCE_NO_CPU) {
+		memcpy(to, "  -", 3);
+		to += 3;
+	} else if (cpu < 1000) {
+		text_digits_fixed(to + 3, cpu, 3);
+		to += 3;
+	} else {
+		from = text_digits(end, cpu);
+		memcpy(to, from, (size_t)(end - from));
+		to += end - from;
+	}
+	*to++ = ']';
+	*to++ = ' ';
+	return to;
+}
+
 /* TASK-PID; a task is unknown when the file has no name for the pid. */
-static void put_task(const struct printer *p, const struct event *ev)
+static void put_task(struct out *o, const struct event *ev)
 {
 	int pid = source_record_pid(ev->kind, ev->data);
 	const char *comm = ev->comm ?: pid < 0 ? "-" : "<...>";
-	size_t n_comm = strlen(comm), n = n_comm + (pid < 0 ? 0 : 2);
+	char digits[16], *end = digits + sizeof(digits), *from = end, *to;
+	size_t n_comm = strlen(comm), n_pid;
 
-	if (pid >= 0) /* below 0: a text log that tells no pid */
-		for (unsigned v = (unsigned)pid; v >= 10; v /= 10)
-			n++;
-	if (n < TASK_WIDTH)
-		out_fill(p->out, ' ', TASK_WIDTH - n);
-	out_escaped(p->out, comm, n_comm, "");
-	if (pid < 0)
-		return;
-	out_char(p->out, '-');
-	out_u64(p->out, (uint64_t)pid);
+	if (pid >= 0) { /* below 0: a text log that tells no pid */
+		from = text_digits(end, (unsigned)pid);
+		*--from = '-';
+	}
+	n_pid = (size_t)(end - from);
+	to = out_room(o, 2 * TASK_WIDTH);
+	if (n_comm + n_pid < TASK_WIDTH) {
+		memset(to, ' ', TASK_WIDTH);
+		to += TASK_WIDTH - n_comm - n_pid;
+	}
+	out_wrote(o, to);
+	out_escaped(o, comm, n_comm, "");
+	to = out_room(o, sizeof(digits) + 2);
+	memcpy(to, from, n_pid);
+	to += n_pid;
+	*to++ = ' ';
+	*to++ = ' ';
+	out_wrote(o, to);
 }
 
 /* Time, a mark, machine, CPU. The mark: '~' the tick is a bound or an interval, '?' the machine's
  * clock is not the host's. */
 static void put_where(const struct printer *p, const struct event *ev)
 {
+	static const char *const colours[] = {"\033[36m", "\033[32m", "\033[33m", "\033[35m"};
 	const struct input_machine *m = &p->s->in->machines.v[ev->machine];
-	const struct strbuf *place = &p->s->places[ev->machine];
-	struct out *o = p->out;
+	char *to = out_room(p->out, CLOCK_VIEW_BYTES + sizeof(struct column) + 32);
 
-	clock_view_put(p->s->clock, o, ev->ticks);
-	out_char(o, !m->aligned ? '?' : ev->width || ev->err_ticks || ev->doubtful ? '~' : ' ');
-	out_char(o, ' ');
-	out_put(o, place->s, place->n);
-	if (ev->cpu == SOURCE_NO_CPU)
-		out_puts(o, "  -");
-	else
-		out_u64_pad(o, ev->cpu, 3, '0');
-	out_put(o, "] ", 2);
+	to = clock_view_write(p->s->clock, to, ev->ticks);
+	*to++ = !m->aligned ? '?' : ev->width || ev->err_ticks || ev->doubtful ? '~' : ' ';
+	*to++ = ' ';
+	to = put_column(to, make_column(p, &p->machines[ev->machine].name,
+					colours[ev->machine % ARRAY_SIZE(colours)], m->name,
+					p->s->name_width));
+	out_wrote(p->out, put_cpu(to, ev->cpu));
 }
 
 static void put_lost(const struct printer *p, const struct event *ev)
@@ -192,7 +229,10 @@ static bool put_qemus(struct printer *p, const struct event *ev)
 		return false;
 	snprintf(name, sizeof(name), "qemu:%.*s", (int)(line.name_n < 128 ? line.name_n : 128),
 		 line.name);
-	put_padded(p->out, name, strlen(name), KIND_WIDTH);
+	colour(p, "\033[1m");
+	out_escaped(p->out, name, strlen(name), "");
+	if (strlen(name) < KIND_WIDTH)
+		out_fill(p->out, ' ', KIND_WIDTH - strlen(name));
 	colour(p, "\033[m");
 	out_char(p->out, ' ');
 	out_escaped(p->out, line.text, line.text_n, INDENT);
@@ -204,15 +244,15 @@ static void put_event(struct printer *p, const struct event *ev)
 	struct out *o = p->out;
 	const char *text;
 	size_t n;
+	char *to;
 
 	put_where(p, ev);
-	put_task(p, ev);
-	out_puts(o, "  ");
-	colour(p, "\033[1m");
+	put_task(o, ev);
 	if (!put_qemus(p, ev)) {
-		put_padded(o, ev->kind->name, strlen(ev->kind->name), KIND_WIDTH);
-		colour(p, "\033[m");
-		out_char(o, ' ');
+		to = out_room(o, sizeof(struct column) + 1);
+		to = put_column(to, kind_column(p, ev));
+		*to++ = ' ';
+		out_wrote(o, to);
 		text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n)
 				   : eventtext_get(p->texts, ev, &n);
 		out_escaped(o, text, n, INDENT);
@@ -230,6 +270,18 @@ static void put_event(struct printer *p, const struct event *ev)
 	out_char(o, '\n');
 }
 
+static void text_worker_free(void *worker)
+{
+	struct printer *p = worker;
+
+	for (size_t i = 0; p->machines && i < p->s->in->machines.n; i++)
+		free(p->machines[i].kinds);
+	free(p->machines);
+	eventtext_free(p->texts);
+	strbuf_free(&p->line);
+	free(p);
+}
+
 static int text_worker_new(void *state, void **ret)
 {
 	struct sink_text *s = state;
@@ -239,21 +291,13 @@ static int text_worker_new(void *state, void **ret)
 	if (!p)
 		return log_err_r(-ENOMEM, "cannot print: %m");
 	p->s = s;
-	r = eventtext_new(s->in, &p->texts);
+	p->machines = calloc(s->in->machines.n + 1, sizeof(*p->machines));
+	r = p->machines ? eventtext_new(s->in, &p->texts) : log_err_r(-ENOMEM, "cannot print: %m");
 	if (r)
-		free(p);
+		text_worker_free(p);
 	else
 		*ret = p;
 	return r;
-}
-
-static void text_worker_free(void *worker)
-{
-	struct printer *p = worker;
-
-	eventtext_free(p->texts);
-	strbuf_free(&p->line);
-	free(p);
 }
 
 static int text_work(void *worker, const struct event *ev, size_t n, void **part)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "source/symtab.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -32,10 +31,16 @@ static unsigned parse_hex(const char *p, const char *end, uint64_t *ret)
 {
 	unsigned n = 0;
 
-	for (*ret = 0; p + n < end && n < 16 && isxdigit((unsigned char)p[n]); n++)
-		*ret = *ret << 4 |
-		       (unsigned)(isdigit((unsigned char)p[n]) ? p[n] - '0'
-							       : (p[n] | 32) - 'a' + 10);
+	for (*ret = 0; p + n < end && n < 16; n++) {
+		unsigned d = (unsigned char)p[n] - '0';
+
+		if (d > 9) {
+			d = ((unsigned char)p[n] | 32u) - 'a' + 10;
+			if (d < 10 || d > 15)
+				break;
+		}
+		*ret = *ret << 4 | d;
+	}
 	return n;
 }
 
