@@ -90,11 +90,45 @@ static const char *why_not(pid_t pid, const char *name)
 	return is_open(pid, &st) ? NULL : "its log is another one than its command line names";
 }
 
+/* A descriptor whose file has that path, or ends with it. */
+static int find_fd(pid_t pid, const char *path, bool at_end)
+{
+	struct pids fds = {0};
+	char dir[64], name[96], link[PATH_MAX];
+	size_t len = strlen(path);
+	int found = -ENOENT;
+
+	snprintf(dir, sizeof(dir), "/proc/%d/fd", pid);
+	if (proc_list(dir, &fds))
+		return -ENOENT;
+	array_for_each(fd, &fds) {
+		ssize_t n;
+
+		snprintf(name, sizeof(name), "%s/%d", dir, *fd);
+		n = readlink(name, link, sizeof(link) - 1);
+		if (n < (ssize_t)len)
+			continue;
+		link[n] = 0;
+		if (!strcmp(at_end ? link + n - len : link, path))
+			found = *fd;
+	}
+	array_free(&fds);
+	return found;
+}
+
+/* Another recording has it, or its user did the same by hand. */
+static bool is_marked(pid_t pid)
+{
+	return find_fd(pid, "/trace_marker", true) >= 0;
+}
+
 int qemulogfile_find(pid_t pid, const struct qemuargs *args, char **ret_name, const char **ret_why)
 {
 	const char *name = args->log ?: args->daemonize ? NULL_NAME : STDERR_NAME, *why;
 
-	why = strchr(name, '%') ? "the name of its log is a template" : why_not(pid, name);
+	why = strchr(name, '%') ? "the name of its log is a template"
+	      : is_marked(pid)	? "its log is in a trace buffer already"
+				: why_not(pid, name);
 	if (why) {
 		*ret_why = why;
 		return -EOPNOTSUPP;
@@ -127,26 +161,7 @@ bool qemulogfile_is_safe(pid_t pid, const char *name)
 
 int qemulogfile_fd(pid_t pid, const char *path)
 {
-	struct pids fds = {0};
-	char dir[64], name[96], link[PATH_MAX];
-	int found = -ENOENT;
-
-	snprintf(dir, sizeof(dir), "/proc/%d/fd", pid);
-	if (proc_list(dir, &fds))
-		return -ENOENT;
-	array_for_each(fd, &fds) {
-		ssize_t n;
-
-		snprintf(name, sizeof(name), "%s/%d", dir, *fd);
-		n = readlink(name, link, sizeof(link) - 1);
-		if (n < 0)
-			continue;
-		link[n] = 0;
-		if (!strcmp(link, path))
-			found = *fd;
-	}
-	array_free(&fds);
-	return found;
+	return find_fd(pid, path, false);
 }
 
 char *qemulogfile_command(const char *name)

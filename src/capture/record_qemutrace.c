@@ -6,8 +6,10 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mapped.h"
 #include "capture/qemuargs.h"
 #include "capture/record_impl.h"
+#include "capture/stapsdt.h"
 #include "vm/kinds.h"
 
 #define TRIES	3 /* a VMM that is starting does not answer at once */
@@ -59,6 +61,29 @@ static int open_trace(struct record *r, struct rec_guest *g)
 	return qemutrace_open(&spec, &g->trace);
 }
 
+static int is_qemus(void *ctx, const struct stapsdt_note *note)
+{
+	return !strcmp(note->provider, "qemu");
+}
+
+/* Fedora's and CentOS' QEMU knows the events, switches them on and off, and writes none. */
+static void warn_of_usdt(const struct rec_guest *g)
+{
+	struct elf_image image;
+	struct binary b;
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", g->vm.pid);
+	if (binary_open(path, g->vm.exe ?: path, &b))
+		return;
+	if (!elf_open(mapped_bytes(b.map), b.n, &image) &&
+	    stapsdt_each(&image, is_qemus, NULL) == 1)
+		log_warn("%s: this QEMU has its trace events as static probes: should none be "
+			 "recorded, use --usdt 'qemu:PATTERN' instead",
+			 g->name);
+	binary_close(&b);
+}
+
 /* The probe first, so that no line is missed. */
 static int switch_on(struct record *r, struct rec_guest *g)
 {
@@ -98,8 +123,10 @@ int record_qemutrace_vm(struct record *r, struct rec_guest *g)
 	/* Only the silence of a VM that is starting may be cured by waiting. */
 	g->trace_tries =
 		r->running && (e == -ETIMEDOUT || e == -ECONNREFUSED) ? g->trace_tries + 1 : TRIES;
-	if (!e)
+	if (!e) {
+		warn_of_usdt(g);
 		e = switch_on(r, g);
+	}
 	if (!e) {
 		say_on(g);
 		r->session.machines.v[g - r->guests.v + 1].qemu_marks = r->dirty = true;
