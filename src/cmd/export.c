@@ -16,6 +16,7 @@
 /* clang-format off */
 static const struct export_kind kinds[] = {
 	{"html", ".html", "one page for a browser, without network", EXPORT_STREAM, export_html},
+	{"json", ".json", "a JSON document, for small windows", EXPORT_STREAM, export_json},
 	{"perfetto", ".pftrace", "Perfetto's own format, for ui.perfetto.dev", EXPORT_STREAM, export_perfetto},
 	{"sqlite", ".sqlite", "a database, with the tables of onetsc query", EXPORT_FILE, export_sqlite},
 	{"trace.dat", ".tracedat", "files for trace-cmd and KernelShark, in a directory", EXPORT_DIR, export_tracedat},
@@ -32,7 +33,7 @@ struct export_config {
 #define AT(member) offsetof(struct export_config, member)
 static const struct opt export_opts[] = {
 	{'t', "to", OPT_STRV, AT(to), "FORMAT",
-	 "html, perfetto, sqlite, trace.dat; or, as a TIME, where the part to export ends"},
+	 "html, json, perfetto, sqlite, trace.dat; or, as a TIME, where the part to export ends"},
 	{'o', "output", OPT_STR, AT(output), "OUT", "the file to write; \"-\" is standard output"},
 	WINDOW_OPT(AT(window), from, "from", "TIME",
 		   "from here: \"1.5s\", \"20ms\" after the first event, or ticks as \"123t\""),

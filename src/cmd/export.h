@@ -44,6 +44,7 @@ char *export_name(const struct input *in, const char *suffix);
 void export_catch_signals(void);
 
 int export_html(const struct export_job *job);
+int export_json(const struct export_job *job);
 int export_perfetto(const struct export_job *job);
 int export_sqlite(const struct export_job *job);
 int export_tracedat(const struct export_job *job);

@@ -214,21 +214,33 @@ static const struct query_column *find_column(const struct query_table *t, const
 	return NULL;
 }
 
+/* Whether all tables of kinds have such a column. */
+static bool is_common_column(const char *name)
+{
+	for (size_t i = 0; i < query_kind_n_front; i++)
+		if (!strcasecmp(query_kind_front[i].name, name))
+			return true;
+	for (size_t i = 0; i < query_kind_n_back; i++)
+		if (!strcasecmp(query_kind_back[i].name, name))
+			return true;
+	return false;
+}
+
 /* What a field is called: its own name; "arg_NAME" where all events have a column NAME. */
 static char *column_name(const struct query_table *t, const char *field)
 {
-	_cleanup_free_ char *clean = clean_name(*field ? field : "field", NAME_MAX_);
-	const struct query_column *c = clean ? find_column(t, clean) : NULL;
-	char *name = NULL;
+	_cleanup_free_ char *name = clean_name(*field ? field : "field", NAME_MAX_);
+	char *arg = NULL;
 
-	if (!clean || !c)
-		return TAKE_PTR(clean);
-	if (c->base != BASE_FIELD && asprintf(&name, "arg_%s", clean) >= 0) {
-		if (!find_column(t, name))
-			return name;
+	if (name && is_common_column(name)) {
+		if (asprintf(&arg, "arg_%s", name) < 0)
+			return NULL;
 		free(name);
+		name = arg;
 	}
-	return numbered(clean, t->columns.n);
+	if (!name || !find_column(t, name))
+		return TAKE_PTR(name);
+	return numbered(name, t->columns.n);
 }
 
 static unsigned type_of(const struct source_field *f)

@@ -10,6 +10,8 @@ struct sink_json {
 	const struct timeline *t;
 	const struct timeline_lane *lanes;
 	struct out *out;
+	bool is_document; /* events are elements of an array */
+	bool any;
 };
 
 int sink_json_new(const struct input *in, struct out *out, struct sink_json **ret)
@@ -22,6 +24,11 @@ int sink_json_new(const struct input *in, struct out *out, struct sink_json **re
 	s->out = out;
 	*ret = s;
 	return 0;
+}
+
+void sink_json_set_document(struct sink_json *s)
+{
+	s->is_document = true;
 }
 
 void sink_json_free(struct sink_json *s)
@@ -164,7 +171,7 @@ static void put_lost(const struct sink_json *s, struct out *o, const struct even
 		out_puts(o, "null");
 	else
 		out_u64(o, ev->lost);
-	out_puts(o, "}\n");
+	out_char(o, '}');
 }
 
 static void put_event(const struct sink_json *s, struct out *o, const struct event *ev)
@@ -198,7 +205,7 @@ static void put_event(const struct sink_json *s, struct out *o, const struct eve
 	out_json(o, ev->kind->name, strlen(ev->kind->name));
 	put_key(o, "fields");
 	sink_json_fields(o, ev);
-	out_puts(o, "}\n");
+	out_char(o, '}');
 }
 
 /* Nothing of a thread's own: all share the sink. */
@@ -220,10 +227,14 @@ static int json_work(void *worker, const struct event *ev, size_t n, void **part
 	if (!o)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
+		if (s->is_document && i)
+			out_puts(o, ",\n");
 		if (ev[i].type == EVENT_LOST)
 			put_lost(s, o, &ev[i]);
 		else
 			put_event(s, o, &ev[i]);
+		if (!s->is_document)
+			out_char(o, '\n');
 	}
 	return o->err;
 }
@@ -232,6 +243,9 @@ static int json_emit(void *state, void *part)
 {
 	struct sink_json *s = state;
 
+	if (s->is_document && s->any)
+		out_puts(s->out, ",\n");
+	s->any = true;
 	return out_part_put(s->out, part);
 }
 

@@ -26,6 +26,10 @@ struct sink_json;
  * "event","fields"}. 64-bit numbers are strings, as in session.json. */
 must_check int sink_json_new(const struct input *in, struct out *out, struct sink_json **ret);
 void sink_json_free(struct sink_json *s);
+/* Objects with commas between them, for one document: its begin before the pass, its end behind it. */
+void sink_json_set_document(struct sink_json *s);
+void sink_json_document_begin(const struct timeline *t, struct out *out);
+void sink_json_document_end(struct out *out);
 extern const struct consumer sink_json_consumer;
 /* The object of an event's fields alone. */
 void sink_json_fields(struct out *out, const struct event *ev);
