@@ -64,7 +64,8 @@ struct html_tasks {
 	uint64_t base, end;
 	struct html_run *runs;	 /* by lane */
 	struct html_pids *pids;	 /* by machine */
-	uint64_t *begins, *ends; /* by machine: 1 + its first event, 0: none yet; its last */
+	uint64_t *begins; /* by lane: 1 + its first event, 0: none yet */
+	uint64_t *ends;	  /* by machine: its last event */
 	struct {
 		const struct source_kind *kind;
 		const struct source_field *prev, *next;

@@ -10,7 +10,7 @@ static int find_switches(struct html_tasks *h, const struct input *in)
 	h->switches = calloc(in->machines.n + 1, sizeof(*h->switches));
 	h->pids = calloc(in->machines.n + 1, sizeof(*h->pids));
 	h->ends = calloc(in->machines.n + 1, sizeof(*h->ends));
-	h->begins = calloc(in->machines.n + 1, sizeof(*h->begins));
+	h->begins = calloc(h->n_lanes + 1, sizeof(*h->begins));
 	if (!h->switches || !h->pids || !h->ends || !h->begins)
 		return -ENOMEM;
 	h->n_machines = in->machines.n;
@@ -123,7 +123,7 @@ static int add_switch(struct html_tasks *h, const struct event *ev, uint64_t at)
 	if (at < run->from) /* stamps of a lane may go back where the ring buffer clamped them */
 		at = run->from;
 	if (!run->open) { /* it ran since the recording began, or since the gap */
-		uint64_t begin = h->begins[ev->machine] - 1;
+		uint64_t begin = h->begins[ev->lane] - 1;
 
 		run->from = run->from > run->told ? run->from : run->told;
 		run->from = run->from > begin ? run->from : begin;
@@ -144,8 +144,8 @@ int html_tasks_add(struct html_tasks *h, const struct event *ev)
 	int r;
 
 	h->end = at > h->end ? at : h->end;
-	if (!h->begins[ev->machine])
-		h->begins[ev->machine] = 1 + at;
+	if (!h->begins[ev->lane])
+		h->begins[ev->lane] = 1 + at;
 	if (at > h->ends[ev->machine])
 		h->ends[ev->machine] = at;
 	if (ev->type == EVENT_LOST)

@@ -24,7 +24,7 @@ export class Details {
 		const facts = await this.facts(p);
 		if (turn !== this.turn)
 			return;
-		this.box.replaceChildren(this.heading(p), this.buttons(p), this.list(facts), ...this.parts(p));
+		this.box.replaceChildren(this.heading(p), this.buttons(p), ...this.parts(p), this.list(facts));
 	}
 
 	private heading(p: Pick): HTMLElement {
@@ -170,7 +170,7 @@ export class Details {
 			if (role)
 				out.push(['is', role]);
 		} else {
-			out.push(['thread', `${track.label}, ${track.note} of ${state.machineName(track.machine)}`], ['on', `host CPU ${what}`]);
+			out.push(['thread', `${track.label}-${track.note} of ${state.machineName(track.machine)}`], ['on', `host CPU ${what}`]);
 		}
 		return out.concat(this.times(s.from[p.i]!, s.to[p.i]!));
 	}

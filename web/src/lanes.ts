@@ -411,8 +411,12 @@ export class Lanes {
 		ctx.textBaseline = 'middle';
 		ctx.textAlign = 'left';
 		for (const l of this.labels) {
+			const text = this.fitted(l.text, l.w);
+			/* One or two letters tell nothing. */
+			if (text !== l.text && text.length < 5)
+				continue;
 			ctx.fillStyle = l.colour;
-			ctx.fillText(this.fitted(l.text, l.w), l.x, l.y + 0.5);
+			ctx.fillText(text, l.x, l.y + 0.5);
 		}
 	}
 

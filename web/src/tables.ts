@@ -72,8 +72,8 @@ export class Tables {
 			o.value = value;
 			what.append(o);
 		};
-		add('exit', 'exits (all, or the chosen row)');
-		meta.states.forEach((name, s) => { if (s) add(`s${s}`, `vCPU ${name}`); });
+		add('exit', 'exits');
+		meta.states.forEach((name, s) => { if (s) add(`s${s}`, `vCPU: ${name}`); });
 	}
 
 	/** What the tables are about. */

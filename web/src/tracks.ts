@@ -232,7 +232,7 @@ export class Tracks {
 			const list = found.get(tid)!, n = list.length / 2;
 			const at = Array.from({ length: n }, (_, k) => ({ r: runs[list[2 * k]!]!, lane: list[2 * k]!, i: list[2 * k + 1]! }));
 			at.sort((a, b) => a.r.from[a.i]! - b.r.from[b.i]!);
-			const t = newTrack('thread', `t${m}.${tid}`, group, m, this.rec.task(0, tid), `thread ${tid}`);
+			const t = newTrack('thread', `t${m}.${tid}`, group, m, this.rec.task(0, tid), String(tid));
 			t.slices = {
 				n, from: Float64Array.from(at, a => a.r.from[a.i]!), to: Float64Array.from(at, a => a.r.to[a.i]!),
 				what: Int32Array.from(at, a => meta.lanes[a.lane]!.cpu), more: Uint32Array.from(at, a => a.lane),
