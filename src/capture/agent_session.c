@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture/agent_session.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -16,6 +17,7 @@
 #include "capture/meta.h"
 #include "capture/pages.h"
 #include "capture/preset.h"
+#include "capture/userprobe.h"
 
 #define HELLO_MS     5000
 #define START_MS     30000
@@ -31,7 +33,8 @@ struct session_state {
 	struct instance *instance;
 	struct pages *pages;
 	struct events events;
-	int symbols_fd; /* /proc/kallsyms while it is being sent in pieces */
+	struct uprobes *uprobes; /* NULL: none were asked for */
+	int symbols_fd;		 /* /proc/kallsyms while it is being sent in pieces */
 	bool stop;
 };
 
@@ -187,12 +190,12 @@ static int send_pair(struct session_state *s, uint32_t arg)
 	return chan_send(s->chan, &b);
 }
 
-static int send_note(struct session_state *s, const char *text)
+static int send_note(struct session_state *s, uint32_t arg, const char *text)
 {
 	_cleanup_strbuf_ struct strbuf b = {0};
 	struct wire_text t = wire_text(text);
 
-	wire_put(&b, WIRE_NOTE, 0, t.s, t.n);
+	wire_put(&b, WIRE_NOTE, arg, t.s, t.n);
 	return chan_send(s->chan, &b);
 }
 
@@ -244,7 +247,43 @@ static int choose_events(struct session_state *s, const struct wire_start *m)
 			return n;
 		wire_text_print(m->patterns[i], pattern, sizeof(pattern));
 		snprintf(note, sizeof(note), "this kernel has no event %s", pattern);
-		r = send_note(s, note);
+		r = send_note(s, 0, note);
+	}
+	return r;
+}
+
+static bool is_plain(struct wire_text t)
+{
+	for (size_t i = 0; i < t.n; i++)
+		if (iscntrl((unsigned char)t.s[i]))
+			return false;
+	return true;
+}
+
+/* What cannot be probed is told; the rest is recorded without. */
+static int add_probes(struct session_state *s, const struct wire_start *m)
+{
+	char text[WIRE_TEXT_MAX + 1], note[WIRE_TEXT_MAX];
+	int open_error = 0, r = 0;
+
+	if (m->n_probes)
+		open_error = uprobes_open(s->cfg->tracefs, s->cfg->journal, &s->uprobes);
+	for (uint32_t i = 0; !r && i < m->n_probes; i++) {
+		size_t n = m->probes[i].n;
+
+		memcpy(text, m->probes[i].s, n);
+		text[n] = 0;
+		r = open_error
+			    ?: !is_plain(m->probes[i])
+			       ? -EINVAL
+			       : userprobe_request(s->uprobes, text, &s->events);
+		if (!r || r == -ENOMEM)
+			continue;
+		wire_text_print(m->probes[i], text, sizeof(text));
+		snprintf(note, sizeof(note),
+			 "cannot make the %.200s: %s (its agent's messages say more)", text,
+			 strerror(-r));
+		r = send_note(s, WIRE_NOTE_WARNING, note);
 	}
 	return r;
 }
@@ -271,6 +310,8 @@ static int set_up(struct session_state *s, const struct wire_start *m)
 	struct pages_sink sink = {put_pages, s};
 	int r = choose_events(s, m);
 
+	if (!r)
+		r = add_probes(s, m);
 	if (!r && !events_wanted(&s->events))
 		r = log_err_r(-ENOENT, "this kernel has none of the events that were asked for");
 	if (!r)
@@ -420,6 +461,8 @@ static void tear_down(struct session_state *s)
 	events_free(&s->events);
 	if (instance_remove(s->instance))
 		log_debug("the instance stays in the journal");
+	if (uprobes_close(s->uprobes))
+		log_debug("the uprobes stay in the journal");
 }
 
 static void say_end(const struct chan *c, int r)

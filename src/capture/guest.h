@@ -40,6 +40,8 @@ struct guest_config {
 	const char *token;		 /* NULL: none */
 	const char *const *patterns;	 /* events_want() patterns; valid as long as the guest */
 	size_t n_patterns;
+	char *const *probes; /* for our own agent, as in WIRE_START */
+	size_t n_probes;
 	uint64_t buffer_bytes, limit_bytes; /* per CPU; of all its files */
 	int dirfd;
 	struct datfile_links links; /* known at the start: mult, shift */

@@ -56,6 +56,8 @@ static int send_start(struct talk *t)
 	m->clock = wire_text("x86-tsc");
 	for (; m->n < cfg->n_patterns && m->n < WIRE_PATTERNS_MAX; m->n++)
 		m->patterns[m->n] = wire_text(cfg->patterns[m->n]);
+	for (; m->n_probes < cfg->n_probes && m->n_probes < WIRE_PROBES_MAX; m->n_probes++)
+		m->probes[m->n_probes] = wire_text(cfg->probes[m->n_probes]);
 	wire_put_start(&b, m);
 	return chan_send(&t->chan, &b);
 }
@@ -221,13 +223,18 @@ static int on_pair(struct talk *t, uint32_t arg, const void *body, size_t n)
 	return 0;
 }
 
-static int on_note(struct talk *t, const void *body, size_t n)
+static int on_note(struct talk *t, uint32_t arg, const void *body, size_t n)
 {
 	struct wire_text m = {body, n < WIRE_TEXT_MAX ? n : WIRE_TEXT_MAX};
 	char text[WIRE_TEXT_MAX];
 
-	if (t->notes++ < NOTES_MAX)
-		log_debug("%s: %s", t->g->name, wire_text_print(m, text, sizeof(text)));
+	if (t->notes++ >= NOTES_MAX)
+		return 0;
+	wire_text_print(m, text, sizeof(text));
+	if (arg == WIRE_NOTE_WARNING)
+		log_warn("%s: %s", t->g->name, text);
+	else
+		log_debug("%s: %s", t->g->name, text);
 	return 0;
 }
 
@@ -268,7 +275,7 @@ static int dispatch(struct talk *t, const struct wire_header *h, const void *bod
 	case WIRE_PAIR:
 		return on_pair(t, h->arg, body, h->len);
 	case WIRE_NOTE:
-		return on_note(t, body, h->len);
+		return on_note(t, h->arg, body, h->len);
 	case WIRE_STATS:
 		return on_stats(t, body, h->len);
 	case WIRE_BYE:

@@ -113,6 +113,11 @@ static int send_request(struct talk *t)
 	size_t n;
 	int r;
 
+	if (cfg->n_probes)
+		log_warn(
+			"%s: trace-cmd's agent makes no probes; --guest-uprobe and --guest-usdt need "
+			"onetsc agent in the guest",
+			t->g->name);
 	tracecmd_arguments(cfg->patterns, cfg->n_patterns, cfg->buffer_bytes, &args, &n);
 	list = calloc(n + 1, sizeof(*list));
 	if (args.failed || !list)

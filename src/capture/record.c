@@ -195,6 +195,8 @@ static int prepare(struct record *r)
 	if (!e)
 		e = choose_guest_events(r);
 	if (!e)
+		e = record_guestprobes(r);
+	if (!e)
 		e = open_signals(r);
 	if (!e && r->cfg->argv)
 		e = record_child_fork(r->cfg->argv, &r->child);
@@ -412,6 +414,7 @@ static int record_free(struct record *r)
 	session_free(&r->session);
 	events_free(&r->events);
 	free(r->patterns);
+	record_guestprobes_free(r);
 	array_free(&r->probed);
 	free(r->probe_filter);
 	free(r->vm_listing);

@@ -28,6 +28,8 @@ struct record_config {
 	enum vmmprobe_level vmm;
 	const char *const *uprobes, *const *usdt; /* --uprobe, --usdt */
 	size_t n_uprobes, n_usdt;
+	const char *const *guest_uprobes, *const *guest_usdt; /* the same in the guests */
+	size_t n_guest_uprobes, n_guest_usdt;
 	const char *const *qemu_trace, *const *qmp; /* --qemu-trace, one pattern each; --qmp */
 	size_t n_qemu_trace, n_qmp;
 	const struct record_guest *guests;

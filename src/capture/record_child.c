@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "capture/record_child.h"
+#include "capture/userprobe.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,43 +13,10 @@
 #include "base/fd.h"
 #include "base/log.h"
 
-static bool is_program(const char *path)
-{
-	struct stat st;
-
-	return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
-}
-
-int record_child_find(const char *name, char **ret)
-{
-	const char *path = getenv("PATH") ?: "/bin:/usr/bin";
-
-	if (strchr(name, '/')) {
-		if (!is_program(name))
-			return -ENOENT;
-		*ret = strdup(name);
-		return *ret ? 0 : -ENOMEM;
-	}
-	for (const char *p = path; *p; p += strcspn(p, ":")) {
-		_cleanup_free_ char *file = NULL;
-
-		p += *p == ':';
-		if (asprintf(&file, "%.*s/%s", (int)strcspn(p, ":"), p, name) < 0) {
-			file = NULL;
-			return -ENOMEM;
-		}
-		if (is_program(file)) {
-			*ret = TAKE_PTR(file);
-			return 0;
-		}
-	}
-	return -ENOENT;
-}
-
 int record_child_check(const char *name)
 {
 	_cleanup_free_ char *path = NULL;
-	int r = record_child_find(name, &path);
+	int r = userprobe_find_program(name, &path);
 
 	if (r == -ENOENT)
 		log_err("cannot run \"%s\": there is no such program", name);

@@ -16,8 +16,6 @@ struct record_child {
 
 #define RECORD_CHILD_NONE ((struct record_child){0, -1, -1, 0})
 
-/* The program that execvp(3) would run; the caller frees. -ENOENT, -ENOMEM; silent. */
-must_check int record_child_find(const char *name, char **ret);
 /* Can that command be executed? 0, or -errno after a message. */
 must_check int record_child_check(const char *name);
 /* Forks; the child waits. To be called while this process has no other thread. Logs. */

@@ -45,6 +45,8 @@ struct record {
 	struct rec_guests guests;
 	const char **patterns; /* of the guests */
 	size_t n_patterns;
+	char **guest_probes; /* of userprobe_request() in the guests */
+	size_t n_guest_probes;
 	uint64_t buffer_bytes;
 	struct record_child child;
 	int signal_fd, notify_fd;
@@ -86,8 +88,9 @@ must_check int record_probes_vm(struct record *r, const struct vm *vm);
 must_check int record_probes_log(struct record *r, const struct vm *vm);
 /* Deletes them; the host's instances must be gone. */
 int record_probes_end(struct record *r);
-/* A path, a pid or a program's name. One message on failure. */
-must_check int record_open_binary(const char *name, struct binary *ret);
+/* guest_probes from the configuration. One message on failure. */
+must_check int record_guestprobes(struct record *r);
+void record_guestprobes_free(struct record *r);
 /* --usdt (record_usdt.c). One message on failure. */
 must_check int record_usdt(struct record *r, const char *text);
 

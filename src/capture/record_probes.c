@@ -10,82 +10,10 @@
 #include "base/text.h"
 #include "capture/elfimage.h"
 #include "capture/record_impl.h"
+#include "capture/userprobe.h"
 #include "vm/kinds.h"
 
 #define FILTER_MAX 4000 /* the kernel takes a page */
-
-static bool is_pid(const char *s)
-{
-	return *s && strspn(s, "0123456789") == strlen(s);
-}
-
-/* A path, a pid, or a program's name. */
-int record_open_binary(const char *name, struct binary *ret)
-{
-	_cleanup_free_ char *path = NULL;
-	int e;
-
-	if (is_pid(name)) {
-		if (asprintf(&path, "/proc/%s/exe", name) < 0)
-			path = NULL;
-	} else {
-		e = record_child_find(name, &path);
-		if (e == -ENOENT)
-			path = strdup(name);
-	}
-	return path ? binary_open(path, name, ret) : -ENOMEM;
-}
-
-static int find_function(const struct binary *b, const char *symbol, struct elf_symbol *ret)
-{
-	struct elf_image e;
-	int r = elf_open(mapped_bytes(b->map), b->n, &e);
-
-	if (!r)
-		r = elf_function(&e, symbol, ret);
-	if (r)
-		log_err("cannot probe \"%s\" of \"%s\": %s", symbol, b->path,
-			r == -ENOEXEC	 ? "it is no 64-bit x86 program or library"
-			: r == -ENOENT	 ? "its symbol tables have no such function (nm -D, nm)"
-			: r == -ENOTUNIQ ? "there are several functions of that name"
-					 : "its symbol table is damaged");
-	return r;
-}
-
-static int add_uprobe(struct record *r, const char *text)
-{
-	struct probe_spec s = {0};
-	struct binary b = {.fd = -1};
-	struct elf_symbol sym;
-	struct probe p = {0};
-	int e = probe_spec_parse(text, &s);
-
-	if (e == -EINVAL)
-		log_err("\"%s\" is not BINARY:SYMBOL[%%return][ ARGS]; see onetsc record --help",
-			text);
-	if (!e && s.is_return && !vmmprobe_may_return())
-		e = log_err_r(
-			-EOPNOTSUPP,
-			"no %%return on this kernel: a seccomp filter could kill a process that "
-			"runs into the probe (repaired in 6.14)");
-	if (!e)
-		e = record_open_binary(s.binary, &b);
-	if (!e)
-		e = find_function(&b, s.symbol, &sym);
-	if (!e) {
-		p = (struct probe){.offset = sym.offset, .is_return = s.is_return};
-		e = asprintf(&p.name, "%s%s", s.symbol, s.is_return ? "_return" : "") < 0 ? -ENOMEM
-											  : 0;
-		p.args = s.args ? strdup(s.args) : NULL;
-	}
-	if (!e)
-		e = uprobes_add(r->uprobes, &b, &p, &r->events);
-	if (b.fd >= 0)
-		binary_close(&b);
-	probe_free(&p);
-	probe_spec_free(&s);
-	return e;
-}
 
 /* --- VMMs --- */
 static struct rec_binary *find_known(struct record *r, const struct binary *b)
@@ -162,7 +90,7 @@ static int probe_command(struct record *r)
 {
 	_cleanup_free_ char *path = NULL;
 	struct binary b;
-	int e = record_child_find(r->cfg->argv[0], &path);
+	int e = userprobe_find_program(r->cfg->argv[0], &path);
 
 	if (e || vmm_kind_find(r->cfg->argv[0]) == vmm_kind_find(""))
 		return e == -ENOMEM ? e : 0;
@@ -198,7 +126,7 @@ int record_probes_begin(struct record *r)
 	}
 	e = uprobes_open(r->tracefs, cfg->journal, &r->uprobes);
 	for (size_t i = 0; !e && i < cfg->n_uprobes; i++)
-		e = add_uprobe(r, cfg->uprobes[i]);
+		e = userprobe_add(r->uprobes, cfg->uprobes[i], &r->events);
 	for (size_t i = 0; !e && i < cfg->n_usdt; i++)
 		e = record_usdt(r, cfg->usdt[i]);
 	if (!e && cfg->vmm != VMMPROBE_NONE)
@@ -275,7 +203,7 @@ static int add_log(struct record *r, const struct binary *b)
 {
 	struct probe p = {.name = strdup("qemu_log"), .args = strdup(LOG_ARGS)};
 	struct elf_symbol sym;
-	int e = p.name && p.args ? find_function(b, p.name, &sym) : -ENOMEM;
+	int e = p.name && p.args ? userprobe_function(b, p.name, &sym) : -ENOMEM;
 
 	if (!e) {
 		p.offset = sym.offset;

@@ -211,6 +211,8 @@ static int start_link(struct record *r, struct rec_guest *g, const char *addr, c
 		.token = r->cfg->token,
 		.patterns = r->patterns,
 		.n_patterns = r->n_patterns,
+		.probes = r->guest_probes,
+		.n_probes = r->n_guest_probes,
 		.buffer_bytes = r->buffer_bytes,
 		.limit_bytes = r->cfg->guest_limit_bytes,
 		.dirfd = r->dirfd,

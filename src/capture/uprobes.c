@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -254,4 +255,19 @@ int uprobes_close(struct uprobes *u)
 		journal_done(u->journal, u->undo_id);
 	uprobes_free(u);
 	return r < 0 ? r : 0;
+}
+
+bool uprobes_return_is_safe(const char *release)
+{
+	unsigned major, minor;
+
+	return sscanf(release, "%u.%u", &major, &minor) == 2 &&
+	       (major != 6 || minor < 11 || minor >= 14);
+}
+
+bool uprobes_may_return(void)
+{
+	struct utsname u;
+
+	return !uname(&u) && uprobes_return_is_safe(u.release);
 }

@@ -39,6 +39,12 @@ must_check int uprobes_add(struct uprobes *u, const struct binary *b, struct pro
  * NULL is fine; frees u in any case. */
 int uprobes_close(struct uprobes *u);
 
+/* From 6.11 on a return probe is a system call on x86, and only from 6.14 on do seccomp filters of the
+ * process let it pass: one that allows a list of calls kills the process. Is it safe on this kernel? */
+bool uprobes_may_return(void);
+/* The same for a release of the kernel. Pure. */
+bool uprobes_return_is_safe(const char *release);
+
 /* Undo handler; the text is "TRACEFS GROUP". */
 #define UPROBES_UNDO "uprobes"
 int uprobes_undo(const char *text);

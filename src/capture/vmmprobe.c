@@ -106,7 +106,7 @@ static int add_calls(struct uprobes *u, const struct vmmprobe_target *t, const s
 	snprintf(args, sizeof(args),
 		 "%s addr=%%si:x64 len=%%r8:u64 write=%%r9:u8 data=+0(%%cx):x64", space);
 	r = add(u, t->binary, s, VMMPROBE_ENTER, args, false, events);
-	if (r || !vmmprobe_may_return())
+	if (r || !uprobes_may_return())
 		return r ? r : 1;
 	r = add(u, t->binary, s, VMMPROBE_LEAVE, "result=$retval:u32", true, events);
 	return r ? r : 2;
@@ -181,19 +181,4 @@ int vmmprobe_add(struct uprobes *u, const struct vmmprobe_target *t, unsigned se
 	if (r >= 0 && sets & VMMPROBE_SET_REGIONS)
 		more = add_regions(u, t, &e, &l, events);
 	return r < 0 ? r : more < 0 ? more : r + more;
-}
-
-bool vmmprobe_return_is_safe(const char *release)
-{
-	unsigned major, minor;
-
-	return sscanf(release, "%u.%u", &major, &minor) == 2 &&
-	       (major != 6 || minor < 11 || minor >= 14);
-}
-
-bool vmmprobe_may_return(void)
-{
-	struct utsname u;
-
-	return !uname(&u) && vmmprobe_return_is_safe(u.release);
 }

@@ -31,8 +31,3 @@ struct vmmprobe_target {
  * such symbols; -errno after a message. */
 must_check int vmmprobe_add(struct uprobes *u, const struct vmmprobe_target *t,
 			    enum vmmprobe_level level, struct events *events);
-/* From 6.11 on a return probe is a system call on x86, and only from 6.14 on do seccomp filters of the
- * process let it pass: one that allows a list of calls kills the process. Is it safe on this kernel? */
-bool vmmprobe_may_return(void);
-/* The same for a release of the kernel. Pure. */
-bool vmmprobe_return_is_safe(const char *release);

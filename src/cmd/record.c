@@ -25,7 +25,8 @@ struct patterns ARRAY(char *);
 struct record_options {
 	const char *dir, *preset, *token, *vmm;
 	uint64_t duration_ns, buffer_bytes, guest_limit_bytes;
-	struct opt_strv vms, events, guest_events, guests, uprobes, usdt, qemu_trace, qmp;
+	struct opt_strv vms, events, guest_events, guests, uprobes, usdt, guest_uprobes, guest_usdt,
+		qemu_trace, qmp;
 	bool list_presets;
 };
 
@@ -44,6 +45,10 @@ static const struct opt opts[] = {
 	 "calls of a function in any process; BINARY: path, program or pid"},
 	{0, "usdt", OPT_STRV, AT(usdt), "[BINARY:]PROVIDER:NAME",
 	 "a static probe (SystemTap's SDT) of a program; globs; default BINARY: the VMMs'"},
+	{0, "guest-uprobe", OPT_STRV, AT(guest_uprobes), "BINARY:SYMBOL[%return][ ARGS]",
+	 "the same in the guests (onetsc agent)"},
+	{0, "guest-usdt", OPT_STRV, AT(guest_usdt), "BINARY:PROVIDER:NAME",
+	 "static probes in the guests (onetsc agent)"},
 	{0, "vmm", OPT_STR, AT(vmm), "WHAT",
 	 "probes in the VMMs: calls (default), regions: device regions too, none"},
 	{0, "qemu-trace", OPT_STRV, AT(qemu_trace), "PATTERN[,…]",
@@ -227,6 +232,10 @@ static int record_main(int argc, char **argv)
 	cfg.n_uprobes = o.uprobes.n;
 	cfg.usdt = o.usdt.v;
 	cfg.n_usdt = o.usdt.n;
+	cfg.guest_uprobes = o.guest_uprobes.v;
+	cfg.n_guest_uprobes = o.guest_uprobes.n;
+	cfg.guest_usdt = o.guest_usdt.v;
+	cfg.n_guest_usdt = o.guest_usdt.n;
 	cfg.qemu_trace = (const char *const *)patterns.v;
 	cfg.n_qemu_trace = patterns.n;
 	cfg.qmp = o.qmp.v;

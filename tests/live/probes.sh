@@ -3,7 +3,7 @@
 # record --uprobe and --usdt on a program of our own: every call is there, in ticks and in order; the
 # probes are gone afterwards, also after kill -9, and other people's stay. Usage: probes.sh ONETSC PROBED TINYVM;
 # needs root and tracefs.
-# shellcheck disable=SC2086,SC2317
+# shellcheck disable=SC2046,SC2086,SC2317
 set -u
 onetsc=$(realpath "$1") && probed=$(realpath "$2") && tinyvm=$(realpath "$3") || exit 2
 T=/sys/kernel/tracing
@@ -85,6 +85,27 @@ ok 'no probe is left' no_probe
 ok "somebody else's is" others_probe
 "$probed" 10 >steps
 ok 'the semaphore is down again' grep -q 'semaphore up at 0,' steps
+
+# The same by an agent, as in a guest.
+"$onetsc" agent "unix:$work/agent" >agent.out 2>&1 &
+pids+=($!)
+wait_for test -S agent
+ok 'an agent probes too' run 0 -o g -g "me=unix:$work/agent" --guest-uprobe "$step n=%di:s32" --guest-uprobe "$step%return" \
+	--guest-usdt "$probed:onetsc_test:step" --guest-uprobe 'no_such_program:main' -- "$probed" 200 slowly
+ok 'what cannot be probed there is told' says 'me: cannot make the uprobe no_such_program:main: No such file'
+ok '200 calls' events g probed_step 200
+ok '200 returns' events g probed_step_return 200
+ok '200 hits of the static probe' events g onetsc_test_step 200
+ok 'they are of the guest' test "$("$onetsc" report g 2>/dev/null | grep -c ' me .* probed_step ')" = 200
+ok 'no probe is left' wait_for no_probe
+ok 'what is no probe at all is refused' run 1 -o b --guest-uprobe nonsense -d 1
+ok 'is named' says '"nonsense" is not BINARY:SYMBOL'
+ok 'nor a static probe without a program' run 1 -o b --guest-usdt onetsc_test:step -d 1
+ok 'is named' says 'is not BINARY:PROVIDER:NAME'
+ok 'nor too many' run 1 -o b $(for i in $(seq 33); do echo --guest-uprobe a:b --guest-usdt a:b:c; done) -d 1
+kill -INT "${pids[0]}"
+wait "${pids[0]}" 2>/dev/null
+pids=()
 
 # What cannot be done is said before anything is made.
 ok 'a symbol that is not there' run 1 -o b --uprobe "$probed:no_such_function" -d 1

@@ -378,14 +378,14 @@ static void definitions(void **state)
 
 static void seccomp(void **state)
 {
-	assert_true(vmmprobe_return_is_safe("6.1.0-18-amd64"));
-	assert_true(vmmprobe_return_is_safe("6.10.9"));
-	assert_false(vmmprobe_return_is_safe("6.11.0"));
-	assert_false(vmmprobe_return_is_safe("6.13.9-rc1"));
-	assert_true(vmmprobe_return_is_safe("6.14.0"));
-	assert_true(vmmprobe_return_is_safe("5.15.1"));
-	assert_true(vmmprobe_return_is_safe("7.11.1"));
-	assert_false(vmmprobe_return_is_safe("rubbish"));
+	assert_true(uprobes_return_is_safe("6.1.0-18-amd64"));
+	assert_true(uprobes_return_is_safe("6.10.9"));
+	assert_false(uprobes_return_is_safe("6.11.0"));
+	assert_false(uprobes_return_is_safe("6.13.9-rc1"));
+	assert_true(uprobes_return_is_safe("6.14.0"));
+	assert_true(uprobes_return_is_safe("5.15.1"));
+	assert_true(uprobes_return_is_safe("7.11.1"));
+	assert_false(uprobes_return_is_safe("rubbish"));
 }
 
 /* An undo entry may name no other group than one of ours. */

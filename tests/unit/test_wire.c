@@ -61,7 +61,9 @@ static void put_all(struct strbuf out[7])
 				1 << 20,
 				wire_text("x86-tsc"),
 				2,
-				{wire_text("sched"), wire_text("irq:* if irq==3")}};
+				1,
+				{wire_text("sched"), wire_text("irq:* if irq==3")},
+				{wire_text("uprobe sh:main a=%di:u64")}};
 
 	wire_put_hello(&out[0], &(struct wire_hello){WIRE_VERSION, wire_text("onetsc 0.1.0"),
 						     wire_text("web1"), wire_text("")});
@@ -108,6 +110,8 @@ static void roundtrip(void **state)
 	assert_int_equal(start.n, 2);
 	assert_true(text_is(start.clock, "x86-tsc") && text_is(start.patterns[0], "sched"));
 	assert_true(text_is(start.patterns[1], "irq:* if irq==3"));
+	assert_int_equal(start.n_probes, 1);
+	assert_true(text_is(start.probes[0], "uprobe sh:main a=%di:u64"));
 	b = body_of(&out[3], &h);
 	assert_int_equal(wire_get_meta(b, h.len, &meta), 0);
 	assert_int_equal(meta.kind, META_EVENT);
@@ -175,6 +179,22 @@ static void other_version(void **state)
 	assert_int_equal(m.version, WIRE_VERSION + 1);
 	assert_int_equal(wire_get_hello("GET / HTTP/1.1\r\n\r\n", 18, &m), -EPROTO);
 	strbuf_free(&b);
+}
+
+static void too_many_probes(void **state)
+{
+	uint8_t body[29 + 2 * (WIRE_PROBES_MAX + 1)] = {0};
+	const size_t at = 4 + 8 + 2 + 7 + 4; /* flags, buffer, clock, no patterns */
+
+	body[12] = 7;
+	memcpy(body + 14, "x86-tsc", 7);
+	body[at] = WIRE_PROBES_MAX;
+	assert_int_equal(wire_get_start(body, at + 4 + 2 * WIRE_PROBES_MAX, &start), 0);
+	assert_int_equal(start.n_probes, WIRE_PROBES_MAX);
+	body[at] = WIRE_PROBES_MAX + 1;
+	assert_int_equal(wire_get_start(body, sizeof(body), &start), -EBADMSG);
+	body[at + 3] = 0xff;
+	assert_int_equal(wire_get_start(body, sizeof(body), &start), -EBADMSG);
 }
 
 static void limits(void **state)
@@ -263,9 +283,10 @@ static void noise(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(roundtrip),	 cmocka_unit_test(cut),
-		cmocka_unit_test(other_version), cmocka_unit_test(limits),
-		cmocka_unit_test(hostile_cpus),	 cmocka_unit_test(noise),
+		cmocka_unit_test(roundtrip),	   cmocka_unit_test(cut),
+		cmocka_unit_test(other_version),   cmocka_unit_test(limits),
+		cmocka_unit_test(too_many_probes), cmocka_unit_test(hostile_cpus),
+		cmocka_unit_test(noise),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

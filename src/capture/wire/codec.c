@@ -149,6 +149,9 @@ void wire_put_start(struct strbuf *out, const struct wire_start *m)
 	put_uint(&b, m->n, 4);
 	for (uint32_t i = 0; i < m->n; i++)
 		put_text(&b, m->patterns[i]);
+	put_uint(&b, m->n_probes, 4);
+	for (uint32_t i = 0; i < m->n_probes; i++)
+		put_text(&b, m->probes[i]);
 	put_body(out, WIRE_START, 0, &b);
 }
 
@@ -265,6 +268,11 @@ int wire_get_start(const void *body, size_t n, struct wire_start *ret)
 		return -EBADMSG;
 	for (uint32_t i = 0; i < ret->n; i++)
 		ret->patterns[i] = get_text(&in);
+	ret->n_probes = (uint32_t)get_uint(&in, 4);
+	if (ret->n_probes > WIRE_PROBES_MAX)
+		return -EBADMSG;
+	for (uint32_t i = 0; i < ret->n_probes; i++)
+		ret->probes[i] = get_text(&in);
 	return get_end(&in);
 }
 

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The protocol between `record` (host) and `agent` (guest), version 1: docs/wire-protocol.md.
- * What is
+/* The protocol between `record` (host) and `agent` (guest), version 2: docs/wire-protocol.md. What is
  * said; wire/codec.h turns it into bytes and back. */
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION	  1
+#define WIRE_VERSION	  2
 #define WIRE_MAGIC	  "onetsc\r\n"
 #define WIRE_MAGIC_BYTES  8
 #define WIRE_HEADER_BYTES 12
 #define WIRE_BODY_MAX	  (1u << 20)
 #define WIRE_CPUS_MAX	  4096
 #define WIRE_PATTERNS_MAX 256
+#define WIRE_PROBES_MAX	  64
 #define WIRE_TEXT_MAX	  512
 #define WIRE_PAGE_MAX	  (64u << 10)
 #define WIRE_DEFAULT_PORT 17217
@@ -60,19 +60,20 @@ enum wire_refusal {
 	WIRE_REFUSED_TOKEN,
 	WIRE_REFUSED_SETUP, /* the guest's tracefs said no */
 };
-
 struct wire_refuse {
 	uint32_t code;
 	struct wire_text why;
 };
 
 #define WIRE_START_OVERWRITE 1u
+#define WIRE_NOTE_WARNING    1u /* arg of a NOTE: the user asked for what cannot be had */
 struct wire_start {
 	uint32_t flags;
 	uint64_t buffer_bytes; /* per CPU */
 	struct wire_text clock;
-	uint32_t n;
+	uint32_t n, n_probes;
 	struct wire_text patterns[WIRE_PATTERNS_MAX]; /* "system:event[ if filter]" */
+	struct wire_text probes[WIRE_PROBES_MAX];     /* of userprobe_request() */
 };
 
 enum wire_meta_kind {
@@ -87,7 +88,6 @@ enum wire_meta_kind {
 	META_CLOCK,
 	META_KINDS
 };
-
 struct wire_meta {
 	uint8_t kind;
 	struct wire_text system, name; /* event formats only */

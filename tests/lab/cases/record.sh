@@ -44,4 +44,25 @@ stamp 'trace-cmd has read them'
 check=$("$ONETSC" check s.onetsc 2>&1)
 is $? 0 'check proves the order'
 diag "$check"
+stamp 'checked'
+
+# A function in the guest: libc's exit(), which each run of a dynamically linked program calls once.
+libc=/lib/x86_64-linux-gnu/libc.so.6
+"$ONETSC" record -v -o p.onetsc -p exits --vmm none --guest-uprobe "$libc:exit status=%di:s32" \
+	--guest-uprobe '/bin/no-such-program:main' 2>"$LAB_OUT/probe.err" &
+record=$!
+ok 'a function in the guest is probed' wait_for 60 test -e p.onetsc/guest-vm.dat.head
+ok 'by its agent' guest_run vm 'grep -q onetsc_.*/exit /sys/kernel/tracing/uprobe_events'
+guest_run vm 'for i in 1 2 3 4 5; do trace-cmd list -t; done' >/dev/null
+kill -INT $record
+wait $record
+is $? 0 'the recording ends'
+diag "$(cat "$LAB_OUT/probe.err")"
+cp -r p.onetsc "$LAB_OUT/"
+like "$(cat "$LAB_OUT/probe.err")" 'vm: cannot make the uprobe /bin/no-such-program:main' 'a program that is not there is told'
+"$ONETSC" report --event exit p.onetsc >exits.txt 2>/dev/null
+is "$(grep -c ' vm .* trace-cmd-.* exit .*status=' exits.txt)" 5 'each call is there'
+diag "$(head -n 3 exits.txt)"
+ok 'check finds them where the guest ran' "$ONETSC" check p.onetsc
+ok 'no probe is left in the guest' wait_for 30 guest_run vm '! grep -q onetsc_ /sys/kernel/tracing/uprobe_events'
 done_testing
