@@ -154,14 +154,13 @@ static void string_field(struct fmt_compiler *c, struct tep_print_arg *arg,
 		fmt_fail(c, -ENOTSUP);
 }
 
-/* __print_hex(), __print_array(): libtraceevent believes the lengths. */
+/* __print_hex(), __print_array() */
 static void array(struct fmt_compiler *c, struct tep_print_arg *of, bool ints, const char *between)
 {
 	bool dynamic = of && of->type == TEP_PRINT_DYNAMIC_ARRAY;
 	const struct tep_format_field *f;
 	struct fmt_op *op;
 
-	c->keep_from_tep = true;
 	if (dynamic) {
 		op = fmt_emit(c, ints ? FMT_INTS_DYN : FMT_HEX_DYN, ints ? -2 : -1);
 		fmt_expr_dynamic(c, op, of->dynarray.field);
@@ -449,6 +448,45 @@ static void compile_text(struct fmt_compiler *c)
 					     : plain_text(c, p, &text);
 }
 
+/* Arguments whose lengths libtraceevent takes from the record, unchecked; of a relative array it asks
+ * the length through a NULL pointer (dynamic_offset_field(), 1.7.1). */
+static void look_for_traps(struct fmt_compiler *c, const struct tep_print_arg *a, unsigned depth)
+{
+	if (depth >= FMT_DEPTH_MAX)
+		c->keep_from_tep = true;
+	for (; a && !c->keep_from_tep; a = a->next) {
+		switch (a->type) {
+		case TEP_PRINT_HEX:
+		case TEP_PRINT_HEX_STR:
+		case TEP_PRINT_INT_ARRAY:
+			c->keep_from_tep = true;
+			break;
+		case TEP_PRINT_DYNAMIC_ARRAY_LEN:
+			c->keep_from_tep = !a->dynarray.field ||
+					   a->dynarray.field->flags & TEP_FIELD_IS_RELATIVE;
+			break;
+		case TEP_PRINT_TYPE:
+			look_for_traps(c, a->typecast.item, depth + 1);
+			break;
+		case TEP_PRINT_OP:
+			look_for_traps(c, a->op.left, depth + 1);
+			look_for_traps(c, a->op.right, depth + 1);
+			break;
+		case TEP_PRINT_FLAGS:
+			look_for_traps(c, a->flags.field, depth + 1);
+			break;
+		case TEP_PRINT_SYMBOL:
+			look_for_traps(c, a->symbol.field, depth + 1);
+			break;
+		case TEP_PRINT_FUNC:
+			look_for_traps(c, a->func.args, depth + 1);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
 int fmt_compile(const struct source_kind *k, const struct fmt_names *names, struct fmt_prog **ret)
 {
 	struct fmt_compiler c = {.kind = k, .names = names, .e = k->format};
@@ -457,6 +495,7 @@ int fmt_compile(const struct source_kind *k, const struct fmt_names *names, stru
 	c.g = calloc(1, sizeof(*c.g));
 	if (!c.g)
 		return -ENOMEM;
+	look_for_traps(&c, c.e->print_fmt.args, 0);
 	if (c.e->handler && !fmt_form_find(c.g, k, &more))
 		fmt_fail(&c, -ENOTSUP);
 	if (more && k->has_text)

@@ -217,13 +217,6 @@ static void operation(struct fmt_compiler *c, struct tep_print_arg *arg, unsigne
 	fmt_fail(c, -ENOTSUP);
 }
 
-static void dynamic_len(struct fmt_compiler *c, const struct tep_format_field *f)
-{
-	fmt_expr_dynamic(c, fmt_emit(c, FMT_DYN_LEN, 1), f);
-	if (f && f->flags & TEP_FIELD_IS_RELATIVE)
-		c->keep_from_tep = true; /* 1.7.1 writes through NULL in dynamic_offset_field() */
-}
-
 void fmt_expr(struct fmt_compiler *c, struct tep_print_arg *arg, unsigned depth)
 {
 	const struct tep_format_field *f;
@@ -254,7 +247,7 @@ void fmt_expr(struct fmt_compiler *c, struct tep_print_arg *arg, unsigned depth)
 			operation(c, arg, depth + 1);
 		break;
 	case TEP_PRINT_DYNAMIC_ARRAY_LEN:
-		dynamic_len(c, arg->dynarray.field);
+		fmt_expr_dynamic(c, fmt_emit(c, FMT_DYN_LEN, 1), arg->dynarray.field);
 		break;
 	case TEP_PRINT_FUNC:	      /* of a plugin */
 	case TEP_PRINT_DYNAMIC_ARRAY: /* the address in libtraceevent's memory */

@@ -2,6 +2,7 @@
 #include "sink/sink.h"
 
 #include <errno.h>
+#include <pthread.h>
 
 #include "base/log.h"
 #include "sink/eventtext.h"
@@ -18,6 +19,8 @@ struct sink_text {
 	const struct input *in;
 	struct clock_view *clock;
 	unsigned name_width;
+	pthread_mutex_t lock; /* of counts */
+	struct eventtext_counts counts;
 };
 
 struct column { /* escaped, padded, coloured; cut when it is absurdly long */
@@ -33,7 +36,7 @@ struct machine_columns {
 };
 
 struct printer { /* of a thread */
-	const struct sink_text *s;
+	struct sink_text *s;
 	struct machine_columns *machines;
 	struct eventtext *texts;
 	struct strbuf line; /* of QEMU's */
@@ -48,6 +51,7 @@ int sink_text_new(const struct input *in, const struct sink_text_config *c, stru
 		return log_err_r(-ENOMEM, "cannot print: %m");
 	s->c = *c;
 	s->in = in;
+	pthread_mutex_init(&s->lock, NULL);
 	s->name_width = NAME_NARROW;
 	array_for_each(m, &in->machines) {
 		unsigned n = (unsigned)strlen(m->name);
@@ -63,7 +67,13 @@ void sink_text_free(struct sink_text *s)
 {
 	if (!s)
 		return;
+	if (s->counts.compiled + s->counts.by_tep + s->counts.raw)
+		log_debug("texts of events: %llu by compiled formats, %llu by libtraceevent, %llu "
+			  "as their fields",
+			  (unsigned long long)s->counts.compiled,
+			  (unsigned long long)s->counts.by_tep, (unsigned long long)s->counts.raw);
 	clock_view_free(s->clock);
+	pthread_mutex_destroy(&s->lock);
 	free(s);
 }
 
@@ -277,6 +287,11 @@ static void text_worker_free(void *worker)
 	for (size_t i = 0; p->machines && i < p->s->in->machines.n; i++)
 		free(p->machines[i].kinds);
 	free(p->machines);
+	if (p->texts) {
+		pthread_mutex_lock(&p->s->lock);
+		eventtext_count(p->texts, &p->s->counts);
+		pthread_mutex_unlock(&p->s->lock);
+	}
 	eventtext_free(p->texts);
 	strbuf_free(&p->line);
 	free(p);

@@ -62,6 +62,18 @@ static bool take_word(struct print *s)
 	return n > 0 && n <= 128;
 }
 
+/* ";" or "[N];": "a[4]b;" declares b, to libtraceevent. */
+static bool ends_declaration(const char *p, const char *end)
+{
+	while (p < end && *p == '[') {
+		p = memchr(p, ']', (size_t)(end - p));
+		if (!p)
+			return false;
+		p++;
+	}
+	return p < end && *p == ';';
+}
+
 /* The name of a declared field: behind a blank or a star, before ';' or '['. */
 static bool take_field(struct print *s)
 {
@@ -71,8 +83,8 @@ static bool take_field(struct print *s)
 	if (!take_word(s))
 		return false;
 	while ((at = memmem(at, (size_t)(s->fields_end - at), name, n))) {
-		if (at > s->fields && strchr(" *", at[-1]) && at + n < s->fields_end &&
-		    strchr(";[", at[n]))
+		if (at > s->fields && strchr(" *", at[-1]) &&
+		    ends_declaration(at + n, s->fields_end))
 			return true;
 		at += n;
 	}
@@ -130,11 +142,31 @@ static bool cast(struct print *s)
 	return false;
 }
 
+/* "((void *)0)" or "0": the text of a value that has none, at the end of some lists. */
+static bool no_text(struct print *s)
+{
+	bool parens = take(s, '(');
+
+	if (parens && !cast(s))
+		return false;
+	return at(s, '0') && number(s) && (!parens || take(s, ')'));
+}
+
+static bool text_of_pair(struct print *s)
+{
+	const char *from = s->p;
+
+	if ((cast(s), string(s)))
+		return true;
+	s->p = from;
+	return no_text(s);
+}
+
 /* { value, "text" }, … */
 static bool pairs(struct print *s)
 {
 	while (take(s, '{')) {
-		if (!expression(s) || !take(s, ',') || (cast(s), !string(s)) || !take(s, '}'))
+		if (!expression(s) || !take(s, ',') || !text_of_pair(s) || !take(s, '}'))
 			return false;
 		if (!take(s, ','))
 			break;
@@ -165,6 +197,8 @@ static bool call(struct print *s, const char *name, size_t n)
 					       NULL};
 	static const char *const flags[] = {"__print_flags", "__print_flags_u64", NULL};
 	static const char *const symbols[] = {"__print_symbolic", "__print_symbolic_u64", NULL};
+	/* not for libtraceevent to print: it believes the lengths (sink/fmt_compile.c does not) */
+	static const char *const arrays[] = {"__print_hex", "__print_hex_str", NULL};
 	static const char *const simple[] = {"jiffies_to_msecs", "jiffies_to_usecs", NULL};
 
 	if (!take(s, '('))
@@ -175,6 +209,11 @@ static bool call(struct print *s, const char *name, size_t n)
 		return expression(s) && take(s, ',') && string(s) && take(s, ',') && pairs(s);
 	if (is_one_of(name, n, symbols))
 		return expression(s) && take(s, ',') && pairs(s);
+	if (is_one_of(name, n, arrays))
+		return expression(s) && take(s, ',') && expression(s) && take(s, ')');
+	if (n == 13 && !memcmp(name, "__print_array", n))
+		return expression(s) && take(s, ',') && expression(s) && take(s, ',') &&
+		       expression(s) && take(s, ')');
 	return is_one_of(name, n, simple) && expression(s) && take(s, ')');
 }
 

@@ -34,6 +34,15 @@ static void kernel_like(void **state)
 				    "REC->n, \"|\", { 0x1, \"A\" }, { (unsigned long)(1UL), \"B\" "
 				    "}) : \"none\"\n"),
 			 FORMAT_SANE);
+	/* libtraceevent may parse it; that it does not print it is test_fmt_compile.c's */
+	assert_int_equal(check(HEAD "print fmt: \"%s\", __print_hex(REC->comm, REC->n)\n"),
+			 FORMAT_SANE);
+	assert_int_equal(check(HEAD "print fmt: \"%s\", __print_array(REC->comm, REC->n, 1)\n"),
+			 FORMAT_SANE);
+	assert_int_equal(check(HEAD
+			       "print fmt: \"%s\", __print_symbolic(REC->n, { 1, \"a\" }, { -1, "
+			       "((void *)0) }, { -2, 0 })"),
+			 FORMAT_SANE);
 	assert_int_equal(check(HEAD "print fmt: \"%lu\", (unsigned long)REC->n / 1000\n"),
 			 FORMAT_SANE);
 	assert_int_equal(check(HEAD "print fmt: \"%s\", __print_symbolic(REC->n, { 1, \"a\" })"),
@@ -44,12 +53,15 @@ static void kernel_like(void **state)
 static void dangerous(void **state)
 {
 	assert_int_equal(check(HEAD "print fmt: \"%d\", REC->m\n"), FORMAT_FIELDS);
+	assert_int_equal(
+		check("name: x\nID: 7\nformat:\n\tfield:unsigned short common_type;\toffset:0;"
+		      "\tsize:2;\n\n\tfield:char a[4]b;\toffset:8;\tsize:4;\n\n"
+		      "print fmt: \"%s\", __print_symbolic(REC->a[1], { 1, \"a\" })\n"),
+		FORMAT_FIELDS);
 	assert_int_equal(check(HEAD "print fmt: \"%d\", 1 / REC->n\n"), FORMAT_FIELDS);
 	assert_int_equal(check(HEAD "print fmt: \"%d\", 1 / (REC->n)\n"), FORMAT_FIELDS);
 	assert_int_equal(check(HEAD "print fmt: \"%d\", REC->comm[REC->n]\n"), FORMAT_FIELDS);
 	assert_int_equal(check(HEAD "print fmt: \"%d\", REC->comm[99]\n"), FORMAT_FIELDS);
-	assert_int_equal(check(HEAD "print fmt: \"%s\", __print_hex(REC->comm, REC->n)\n"),
-			 FORMAT_FIELDS);
 	assert_int_equal(check(HEAD "print fmt: \"%*d\", REC->n, REC->n\n"), FORMAT_FIELDS);
 	assert_int_equal(check(HEAD "print fmt: \"%99999d\", REC->n\n"), FORMAT_FIELDS);
 	assert_int_equal(check(HEAD "print fmt: \"%d\", ((REC->n)\n"), FORMAT_FIELDS);

@@ -18,6 +18,23 @@ struct differ {
 	uint64_t events, different;
 };
 
+/* Whatever part of a record there is: nothing is read behind it. */
+static void cut_records(struct eventtext *texts, const struct event *ev)
+{
+	uint32_t from = ev->kind->min_bytes, step = (ev->size - from) / 7 + 1;
+
+	for (uint32_t n = from; n < ev->size; n += step) {
+		_cleanup_free_ void *copy = malloc(n);
+		struct event cut = *ev;
+		size_t n_text;
+
+		assert_non_null(copy);
+		cut.data = memcpy(copy, ev->data, n);
+		cut.size = n;
+		assert_non_null(eventtext_get(texts, &cut, &n_text));
+	}
+}
+
 static int compare_batch(void *state, const struct event *ev, size_t n)
 {
 	struct differ *d = state;
@@ -30,7 +47,8 @@ static int compare_batch(void *state, const struct event *ev, size_t n)
 		if (ev[i].type != EVENT_RECORD ||
 		    !ev[i].kind->has_text) /* tep has only its fields */
 			continue;
-		d->events++;
+		if (d->events++ % 97 == 0)
+			cut_records(d->texts, &ev[i]);
 		p = eventtext_get(d->texts, &ev[i], &n_ours);
 		ours = strndup(p, n_ours);
 		assert_non_null(ours);
