@@ -40,6 +40,7 @@ static const struct opt export_opts[] = {
 	WINDOW_OPT(AT(window), vm, "vm", "GLOB", "leave out all guests but these; the host stays"),
 	INPUT_OPT_TEXT(AT(given)),
 	INPUT_OPT_OFFSET(AT(given)),
+	INPUT_OPT_JOBS(AT(given)),
 	{0},
 };
 #undef AT

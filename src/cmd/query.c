@@ -31,6 +31,7 @@ static const struct opt opts[] = {
 	{'j', "json", OPT_FLAG, AT(json), NULL, "a JSON object a row, one a line"},
 	INPUT_OPT_TEXT(AT(given)),
 	INPUT_OPT_OFFSET(AT(given)),
+	INPUT_OPT_JOBS(AT(given)),
 	{0},
 };
 #undef AT

@@ -30,6 +30,7 @@ static const struct opt opts[] = {
 	WINDOW_OPTS(offsetof(struct config, window)),
 	INPUT_OPT_TEXT(offsetof(struct config, given)),
 	INPUT_OPT_OFFSET(offsetof(struct config, given)),
+	INPUT_OPT_JOBS(offsetof(struct config, given)),
 	{0},
 };
 

@@ -186,29 +186,50 @@ static inline void count_event(struct merge *m, const struct event *ev)
 		n->lost += ev->lost;
 }
 
-static int merge(struct merge *m)
+/* The first one of those that lost against the winner. */
+static inline struct entry runner_up(const struct merge *m)
 {
-	uint64_t max = m->t->filter.ask.max_events ?: UINT64_MAX;
+	struct entry e = ended;
+
+	for (size_t at = (m->n_leaves + m->losers[0].lane) / 2; at; at /= 2)
+		if (is_before(&m->losers[at], &e))
+			e = m->losers[at];
+	return e;
+}
+
+/* The winner's events up to another lane's first one. */
+static int take_run(struct merge *m, uint64_t max)
+{
+	struct lane *l = m->t->lanes[m->losers[0].lane];
+	struct entry e, rival = runner_up(m);
 	int r = 0;
 
-	while (m->losers[0].lane != ended.lane && m->events < max) {
-		struct lane *l = m->t->lanes[m->losers[0].lane];
+	do {
 		struct event *ev = batches_room(&m->batches, l->feed.now);
 
 		if (!ev) {
 			r = batches_close(&m->batches);
 			if (r)
 				return r;
-			continue;
+			ev = batches_room(&m->batches, l->feed.now);
 		}
 		lane_event(l, ev);
 		count_event(m, ev);
 		r = lane_next(l, &m->keep);
-		if (r)
-			return r;
-		replay(m, l->index, entry_of(l));
-	}
-	return batches_finish(&m->batches);
+		e = entry_of(l);
+	} while (!r && m->events < max && is_before(&e, &rival));
+	replay(m, l->index, e);
+	return r;
+}
+
+static int merge(struct merge *m)
+{
+	uint64_t max = m->t->filter.ask.max_events ?: UINT64_MAX;
+	int r = 0;
+
+	while (m->losers[0].lane != ended.lane && m->events < max && !r)
+		r = take_run(m, max);
+	return r ? r : batches_finish(&m->batches);
 }
 
 static int begin(const struct timeline *t, const struct timeline_use *uses, size_t n)
