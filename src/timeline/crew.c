@@ -142,33 +142,55 @@ void crew_submit(struct crew *c, struct job *j, bool urgent)
 	pthread_mutex_unlock(&c->lock);
 }
 
-static void wait_for(struct crew *c, struct job *j, bool do_it)
+/* Takes it off its queue when nobody has begun it. */
+static bool reclaim(struct job *j)
+{
+	if (j->state != QUEUED)
+		return false;
+	unlink_job(j);
+	j->state = IDLE;
+	return true;
+}
+
+/* Something else that can be done while another thread does what is waited for. */
+static bool help(struct crew *c)
+{
+	struct job *j = take_first(c);
+
+	if (!j)
+		return false;
+	pthread_mutex_unlock(&c->lock);
+	j->run(j, 0);
+	pthread_mutex_lock(&c->lock);
+	j->state = IDLE;
+	return true;
+}
+
+void crew_wait(struct crew *c, struct job *j)
 {
 	bool mine;
 
 	pthread_mutex_lock(&c->lock);
-	mine = j->state == QUEUED;
-	if (mine) {
-		unlink_job(j);
-		j->state = IDLE;
-	}
+	mine = reclaim(j);
+	c->awaited++;
+	while (j->state == RUNNING)
+		if (!help(c))
+			pthread_cond_wait(&c->done, &c->lock);
+	c->awaited--;
+	pthread_mutex_unlock(&c->lock);
+	if (mine)
+		j->run(j, 0);
+}
+
+void crew_cancel(struct crew *c, struct job *j)
+{
+	pthread_mutex_lock(&c->lock);
+	reclaim(j);
 	c->awaited++;
 	while (j->state == RUNNING)
 		pthread_cond_wait(&c->done, &c->lock);
 	c->awaited--;
 	pthread_mutex_unlock(&c->lock);
-	if (mine && do_it)
-		j->run(j, 0);
-}
-
-void crew_wait(struct crew *c, struct job *j)
-{
-	wait_for(c, j, true);
-}
-
-void crew_cancel(struct crew *c, struct job *j)
-{
-	wait_for(c, j, false);
 }
 
 unsigned crew_cpus(void)
