@@ -62,10 +62,10 @@ struct html_tasks {
 	const struct timeline *t;
 	struct block *block;
 	uint64_t base, end;
-	struct html_run *runs;	 /* by lane */
-	struct html_pids *pids;	 /* by machine */
-	uint64_t *begins; /* by lane: 1 + its first event, 0: none yet */
-	uint64_t *ends;	  /* by machine: its last event */
+	struct html_run *runs;	/* by lane */
+	struct html_pids *pids; /* by machine */
+	uint64_t *begins;	/* by lane: 1 + its first event, 0: none yet */
+	uint64_t *ends;		/* by machine: its last event */
 	struct {
 		const struct source_kind *kind;
 		const struct source_field *prev, *next;
