@@ -50,7 +50,7 @@ static bool fill_arg(const struct source_field *f, const struct event *ev, struc
 		return false;
 	a->name = f->name;
 	if (f->type == FIELD_UINT || f->type == FIELD_INT) {
-		a->type = f->is_pointer ? ARG_HEX : ARG_U64;
+		a->type = f->is_pointer ? ARG_HEX : f->type == FIELD_INT ? ARG_S64 : ARG_U64;
 		a->v = source_field_u64(f, ev->data);
 		return true;
 	}

@@ -200,7 +200,7 @@ static void put_arg(struct perfetto_track *t, struct pb *p, const struct perfett
 	if (a->type == ARG_TEXT)
 		put_name(t, p, NAME_TEXT, 17, 6, a->text);
 	else
-		pb_u64(p, a->type == ARG_HEX ? 7 : 3, a->v);
+		pb_u64(p, a->type == ARG_HEX ? 7 : a->type == ARG_S64 ? 4 : 3, a->v);
 	pb_end(p, mark);
 }
 

@@ -17,7 +17,7 @@ struct perfetto_track_spec {
 
 struct perfetto_arg {
 	const char *name;
-	enum { ARG_U64, ARG_HEX, ARG_TEXT } type;
+	enum { ARG_U64, ARG_S64, ARG_HEX, ARG_TEXT } type;
 	uint64_t v;
 	const char *text; /* ARG_TEXT; any bytes */
 };
