@@ -112,7 +112,9 @@ static int judge(const struct stat_found *f)
 			unknown += f->exits->vcpus[i].vcpu->tid <= 0;
 		}
 	if (n == unknown)
-		return log_err_r(-ENODATA, "\"%s\" names no vCPU and its thread on the host",
+		return log_err_r(-ENODATA,
+				 "\"%s\" tells of no vCPU which thread of the host it is; give the "
+				 "files of the guests as well",
 				 f->in->title);
 	if (unknown)
 		log_warn("of %zu vCPUs the thread is not known: they are left out", unknown);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 static const struct kind_row {
 	const char *system, *name;
@@ -59,6 +60,25 @@ static void note(struct exitkinds *k, enum exitkind_action action, const struct 
 	}
 }
 
+/* The probes of record --vmm (capture/vmmprobe.h), by their names: "vmm_region_read", and "_2" … behind
+ * it in a recording of several programs. A region has a name where the recorder could find it. */
+static void note_probe(struct exitkinds *k, const struct source_kind *kind)
+{
+	struct exitkind *u = &k->v[kind->index];
+	bool region = !strncmp(kind->name, "vmm_region_", 11);
+
+	if (strncmp(kind->system, "onetsc_", 7) || kind->pid_at < 0 ||
+	    (!region && strncmp(kind->name, "vmm_enter", 9)))
+		return;
+	u->f[0] = source_field_find(kind, "addr");
+	u->text = source_field_find(kind, region ? "region" : "space");
+	if (!u->f[0] || !u->text || (u->f[0]->type != FIELD_UINT && u->f[0]->type != FIELD_INT))
+		return;
+	if (u->text->type == FIELD_DYN_STRING || u->text->type == FIELD_REL_STRING ||
+	    u->text->type == FIELD_STRING)
+		u->action = KIND_CALL;
+}
+
 int exitkinds_find(struct exitkinds *k, const struct input *in)
 {
 	const struct input_machine *host = in->machines.v;
@@ -68,6 +88,8 @@ int exitkinds_find(struct exitkinds *k, const struct input *in)
 	k->v = calloc(source_facts(host->source)->n_kinds + 1, sizeof(*k->v));
 	if (!k->v)
 		return -ENOMEM;
+	for (size_t i = 0; i < source_facts(host->source)->n_kinds; i++)
+		note_probe(k, source_facts(host->source)->kinds[i]);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const struct source_kind *kind =
 			source_kind_find(host->source, rows[i].system, rows[i].name);

@@ -16,9 +16,10 @@ enum exitkind_action {
 	KIND_FPU,    /* load: KVM_RUN begins or ends (kvm_load_guest_fpu(), arch/x86/kvm/x86.c) */
 	KIND_PIO,    /* rw, port */
 	KIND_MMIO,   /* type, gpa */
-	KIND_FAST_MMIO, /* gpa */
-	KIND_MSR,	/* write, ecx */
-	KIND_PAGE_FAULT /* fault_address */
+	KIND_FAST_MMIO,	 /* gpa */
+	KIND_MSR,	 /* write, ecx */
+	KIND_PAGE_FAULT, /* fault_address */
+	KIND_CALL /* a probe in the VMM (record --vmm): text names what it reached, at f[0] */
 };
 
 #define EXITKIND_FIELDS 4
@@ -26,6 +27,7 @@ enum exitkind_action {
 struct exitkind {
 	uint8_t action;
 	const struct source_field *f[EXITKIND_FIELDS]; /* integers, in the order above */
+	const struct source_field *text;	       /* KIND_CALL */
 };
 
 struct exitkinds {

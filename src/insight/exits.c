@@ -18,6 +18,7 @@ struct vcpu { /* one vCPU */
 	struct vcputrack track;
 	struct exits *exits;
 	bool wanted;
+	bool guest_seen; /* it had an event since kvm_entry */
 	int guest_pid;
 	int comm_pid; /* whose name guest_comm is */
 	char guest_comm[TRACK_COMM];
@@ -245,6 +246,12 @@ static void on_kvm_exit(struct exits *e, const struct exitkind *u, struct vcpu *
 		.guest_pid = v->guest_pid,
 	};
 
+	/* Linux halts in the idle task: the guest's recording has ended, or lacks events. Waiters for
+	 * a paravirtual spinlock halt too (kvm_wait(), arch/x86/kernel/kvm.c); of those without an
+	 * event since the entry the task is left unknown. */
+	if (v->guest_pid > 0 && !v->guest_seen && track_is_halt(x.isa, x.reason) &&
+	    e->guests[v->track.sum->machine].sched_switch)
+		v->guest_pid = x.guest_pid = -1;
 	track_exit(&v->track, ev->ticks, ev->cpu, &x);
 }
 
@@ -273,6 +280,13 @@ static void on_wakeup(struct exits *e, const struct exitkind *u, struct vcpu *v,
 		track_kvm(&v->track, ev->ticks, ev->cpu);
 }
 
+/* What is read is traced when the VMM has it: then a region may be known already. */
+static void handler(struct vcputrack *t, const char *text)
+{
+	if (t->state != VCPU_VMM || !*t->handler)
+		track_handler(t, text);
+}
+
 static void on_access(const struct exitkind *u, struct vcpu *v, const struct event *ev)
 {
 	uint64_t a = field(u, 0, ev);
@@ -283,12 +297,12 @@ static void on_access(const struct exitkind *u, struct vcpu *v, const struct eve
 	case KIND_PIO:
 		track_address(&v->track, EXIT_ADDRESS_PIO, b, a);
 		snprintf(text, sizeof(text), "io %#llx", (unsigned long long)b);
-		track_handler(&v->track, text);
+		handler(&v->track, text);
 		break;
 	case KIND_MMIO: /* KVM_TRACE_MMIO_WRITE is 2 */
 		track_address(&v->track, EXIT_ADDRESS_MMIO, b, a == 2);
 		snprintf(text, sizeof(text), "mmio %#llx", (unsigned long long)b);
-		track_handler(&v->track, text);
+		handler(&v->track, text);
 		break;
 	case KIND_FAST_MMIO:
 		track_address(&v->track, EXIT_ADDRESS_MMIO, a, true);
@@ -301,6 +315,32 @@ static void on_access(const struct exitkind *u, struct vcpu *v, const struct eve
 		break;
 	}
 	track_kvm(&v->track, ev->ticks, ev->cpu);
+}
+
+/* The VMM reached a region by name, "virtio-pci-notify": more than an address tells. The first one of
+ * a turn: devices copy memory by the same function. Spaces have names too, and regions in them. */
+static void on_call(const struct exitkind *u, struct vcpu *v, const struct event *ev)
+{
+	struct vcputrack *t = &v->track;
+	char text[64];
+	const char *name;
+	size_t n;
+
+	if (t->state != VCPU_VMM ||
+	    (*t->handler && strncmp(t->handler, "io ", 3) && strncmp(t->handler, "mmio ", 5)))
+		return;
+	name = source_field_bytes(u->text, ev->data, ev->size, &n);
+	if (!name || !n)
+		return;
+	if (!strncmp(ev->kind->name, "vmm_region_", 11))
+		snprintf(text, sizeof(text), "%.*s", (int)(n < 63 ? n : 63), name);
+	else if (*t->handler)
+		return; /* the port or the address is there already */
+	else
+		snprintf(text, sizeof(text), "%s %#llx",
+			 n == 3 && !memcmp(name, "I/O", 3) ? "io" : "mmio",
+			 (unsigned long long)field(u, 0, ev));
+	track_handler(t, text);
 }
 
 static void on_record(struct exits *e, const struct event *ev)
@@ -318,6 +358,7 @@ static void on_record(struct exits *e, const struct event *ev)
 		return;
 	switch (u->action) {
 	case KIND_ENTRY:
+		v->guest_seen = false;
 		track_entry(&v->track, ev->ticks, ev->cpu);
 		break;
 	case KIND_EXIT:
@@ -338,6 +379,9 @@ static void on_record(struct exits *e, const struct event *ev)
 		/* fall through */
 	case KIND_IN_KVM:
 		track_kvm(&v->track, ev->ticks, ev->cpu);
+		break;
+	case KIND_CALL:
+		on_call(u, v, ev);
 		break;
 	default:
 		on_access(u, v, ev);
@@ -368,9 +412,12 @@ static void guest_event(struct exits *e, const struct event *ev)
 	const struct guest *g = &e->guests[ev->machine];
 	struct vcpu *v = e->by_lane[ev->lane];
 
-	if (!v || ev->type != EVENT_RECORD)
+	if (!v)
 		return;
-	if (ev->kind == g->sched_switch) {
+	v->guest_seen = ev->type == EVENT_RECORD;
+	if (ev->type != EVENT_RECORD) {
+		v->guest_pid = -1;
+	} else if (ev->kind == g->sched_switch) {
 		struct track_who w = who(g->next_comm, source_field_u64(g->next_pid, ev->data), ev);
 		size_t n = w.n < TRACK_COMM - 1 ? w.n : TRACK_COMM - 1;
 

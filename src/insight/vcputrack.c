@@ -193,13 +193,18 @@ void track_entry(struct vcputrack *t, uint64_t ticks, unsigned cpu)
 	to(t, VCPU_GUEST, cpu);
 }
 
-static bool is_halt(const struct vcpu_exit *e)
+bool track_is_halt(uint32_t isa, uint32_t reason)
 {
-	uint32_t r = e->reason & 0xffff;
+	uint32_t r = reason & 0xffff;
 
-	if (e->isa == EXIT_ISA_SVM)
+	if (isa == EXIT_ISA_SVM)
 		return r == SVM_HLT || r == SVM_MWAIT || r == SVM_MWAIT_COND;
 	return r == VMX_HLT || r == VMX_MWAIT;
+}
+
+static bool is_halt(const struct vcpu_exit *e)
+{
+	return track_is_halt(e->isa, e->reason);
 }
 
 static void open_exit(struct vcputrack *t, uint64_t ticks, unsigned cpu, const struct track_exit *e)

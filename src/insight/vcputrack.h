@@ -63,6 +63,8 @@ void track_init(struct vcputrack *t, const struct track_ops *ops, void *arg,
 void track_begin(struct vcputrack *t, uint64_t ticks);
 void track_entry(struct vcputrack *t, uint64_t ticks, unsigned cpu);
 void track_exit(struct vcputrack *t, uint64_t ticks, unsigned cpu, const struct track_exit *e);
+/* HLT or MWAIT. */
+bool track_is_halt(uint32_t isa, uint32_t reason);
 /* kvm_userspace_exit; reason KVM_EXIT_* or EXIT_USER_* */
 void track_user(struct vcputrack *t, uint64_t ticks, unsigned cpu, uint32_t reason);
 /* Any other event that only KVM_RUN makes, on the vCPU's thread. */

@@ -1,9 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A two-vCPU guest under load is recorded with its offset as it is: the files open in stock tools, and
-# every guest event lies inside its vCPU's entry/exit window.
+# A two-vCPU guest under load is recorded with its offset as it is: the files open in stock tools,
+# every guest event lies inside its vCPU's entry/exit window, and stat counts what KVM counted.
 # lab: timeout=600
-# shellcheck disable=SC2016
+# shellcheck disable=SC2016,SC2317
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
 need_onetsc
@@ -22,8 +22,9 @@ stamp 'load runs'
 
 cd /tmp || exit
 # Until there is enough, however slow this machine is.
-enough='until [ "$(cat s.onetsc/guest-vm.dat.cpu* | wc -c)" -gt 2800000 ]; do sleep 0.2; done; exit 7'
-"$ONETSC" record -v -o s.onetsc --guest-event 'raw_syscalls:*' -b 32M -- timeout 150 bash -c "$enough" 2>"$LAB_OUT/record.err"
+counters=(/sys/kernel/debug/kvm/"$(vm_pid vm)"-*/{exits,halt_exits})
+enough='tsccat "$@" >counts.from; until [ "$(cat s.onetsc/guest-vm.dat.cpu* | wc -c)" -gt 2800000 ]; do sleep 0.2; done; tsccat "$@" >counts.to; exit 7'
+"$ONETSC" record -v -o s.onetsc --guest-event 'raw_syscalls:*' -b 32M -- timeout 150 bash -c "$enough" sh "${counters[@]}" 2>"$LAB_OUT/record.err"
 is $? 7 'record ends with its command and returns its status'
 diag "$(cat "$LAB_OUT/record.err")"
 diag "agent: $(guest_run vm "cat /tmp/agent.log")"
@@ -45,6 +46,36 @@ check=$("$ONETSC" check s.onetsc 2>&1)
 is $? 0 'check proves the order'
 diag "$check"
 stamp 'checked'
+
+diag "$("$ONETSC" stat s.onetsc 2>&1)"
+"$ONETSC" stat --json s.onetsc >stat.json
+is $? 0 'stat reads the session'
+is "$(trace-cmd report -R -F kvm_exit s.onetsc/host.dat 2>/dev/null | grep -oE 'exit_reason=(0x)?[0-9a-f]+' | sort | uniq -c |
+  while read -r n r; do echo "$((${r#*=})) $n"; done | sort)" \
+  "$(jq -r '.exits[] | "\(.code) \(.count)"' stat.json | sort)" 'exits by reason are those that trace-cmd counts'
+is "$(jq -c '[.to_ticks - .from_ticks - (.vcpus[].ticks | add)]' stat.json)" '[0,0]' 'the states of each vCPU are the whole time'
+is "$(jq '[.vcpus[].unpaired] | add' stat.json)" 0 'no event contradicts another'
+ok 'of next to nothing the state is unknown' \
+  jq -e '[.vcpus[].ticks | .unknown * 50 < .guest + .kvm + .vmm + .preempted + .waiting + .halted + .blocked] | all' stat.json
+
+# KVM's own counters between two readings. A counter and its event are up to an exit of each vCPU apart: two vCPUs.
+bounds() { # NAME JQ: exits surely and possibly between the readings, less and plus two
+  local a b c d
+  read -r _ a _ b <<<"$(grep "^$1 " counts.from) "
+  read -r _ c _ d <<<"$(grep "^$1 " counts.to) "
+  echo "$(($("$ONETSC" stat --json --from "${b}t" --to "${c}t" s.onetsc 2>/dev/null | jq "$2") - 2))" \
+    "$(($("$ONETSC" stat --json --from "${a}t" --to "${d}t" s.onetsc 2>/dev/null | jq "$2") + 2))"
+}
+delta() { echo $(($(awk -v n="$1" '$1 == n { print $3 }' counts.to) - $(awk -v n="$1" '$1 == n { print $3 }' counts.from))); }
+within() { # NAME JQ
+  local lo hi d
+  read -r lo hi <<<"$(bounds "$1" "$2")"
+  d=$(delta "$1")
+  diag "$1: KVM counts $d, stat $lo .. $hi"
+  [ "$d" -gt 0 ] && [ "$lo" -le "$d" ] && [ "$d" -le "$hi" ]
+}
+ok 'as many exits as KVM counts' within exits '[.vcpus[].exits] | add'
+ok 'as many halts as KVM counts' within halt_exits '[.exits[] | select(.reason == "hlt").count] | add'
 
 # A function in the guest: libc's exit(), which each run of a dynamically linked program calls once.
 libc=/lib/x86_64-linux-gnu/libc.so.6
