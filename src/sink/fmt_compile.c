@@ -448,45 +448,6 @@ static void compile_text(struct fmt_compiler *c)
 					     : plain_text(c, p, &text);
 }
 
-/* Arguments whose lengths libtraceevent takes from the record, unchecked; of a relative array it asks
- * the length through a NULL pointer (dynamic_offset_field(), 1.7.1). */
-static void look_for_traps(struct fmt_compiler *c, const struct tep_print_arg *a, unsigned depth)
-{
-	if (depth >= FMT_DEPTH_MAX)
-		c->keep_from_tep = true;
-	for (; a && !c->keep_from_tep; a = a->next) {
-		switch (a->type) {
-		case TEP_PRINT_HEX:
-		case TEP_PRINT_HEX_STR:
-		case TEP_PRINT_INT_ARRAY:
-			c->keep_from_tep = true;
-			break;
-		case TEP_PRINT_DYNAMIC_ARRAY_LEN:
-			c->keep_from_tep = !a->dynarray.field ||
-					   a->dynarray.field->flags & TEP_FIELD_IS_RELATIVE;
-			break;
-		case TEP_PRINT_TYPE:
-			look_for_traps(c, a->typecast.item, depth + 1);
-			break;
-		case TEP_PRINT_OP:
-			look_for_traps(c, a->op.left, depth + 1);
-			look_for_traps(c, a->op.right, depth + 1);
-			break;
-		case TEP_PRINT_FLAGS:
-			look_for_traps(c, a->flags.field, depth + 1);
-			break;
-		case TEP_PRINT_SYMBOL:
-			look_for_traps(c, a->symbol.field, depth + 1);
-			break;
-		case TEP_PRINT_FUNC:
-			look_for_traps(c, a->func.args, depth + 1);
-			break;
-		default:
-			break;
-		}
-	}
-}
-
 int fmt_compile(const struct source_kind *k, const struct fmt_names *names, struct fmt_prog **ret)
 {
 	struct fmt_compiler c = {.kind = k, .names = names, .e = k->format};
@@ -495,7 +456,7 @@ int fmt_compile(const struct source_kind *k, const struct fmt_names *names, stru
 	c.g = calloc(1, sizeof(*c.g));
 	if (!c.g)
 		return -ENOMEM;
-	look_for_traps(&c, c.e->print_fmt.args, 0);
+	c.keep_from_tep = fmt_traps_are_in(c.e->print_fmt.args, 0);
 	if (c.e->handler && !fmt_form_find(c.g, k, &more))
 		fmt_fail(&c, -ENOTSUP);
 	if (more && k->has_text)

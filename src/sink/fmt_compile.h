@@ -42,4 +42,8 @@ struct tep_print_arg *fmt_expr_branches(struct fmt_compiler *c, struct tep_print
  * ret_more: and then the event's own text. */
 must_check bool fmt_form_find(struct fmt_prog *g, const struct source_kind *k, bool *ret_more);
 
+/* fmt_traps.c: arguments whose lengths libtraceevent takes from the record, unchecked; of a relative
+ * array it asks the length through a NULL pointer (dynamic_offset_field(), 1.7.1). */
+bool fmt_traps_are_in(const struct tep_print_arg *args, unsigned depth);
+
 #define FMT_DEPTH_MAX 64
