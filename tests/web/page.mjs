@@ -5,10 +5,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Browser, done, ok, same } from './browser.mjs';
 
-const [onetsc, gen, ...wanted] = process.argv.slice(2);
+const [onetsc, gen] = process.argv.slice(2, 4).map(p => resolve(p)), wanted = process.argv.slice(4);
 if (!Browser.program()) {
 	console.log('1..0 # SKIP no Chromium here (Debian package chromium)');
 	process.exit(77);
@@ -325,9 +325,9 @@ async function perfetto(session) {
 
 const parts = { million, ways, hostile, broken, view };
 const outer = setTimeout(() => {
-	console.log('Bail out! 110 s have passed');
+	console.log('Bail out! 280 s have passed');
 	process.exit(1);
-}, 110000);
+}, 280000);
 try {
 	for (const name of wanted.length ? wanted : Object.keys(parts)) {
 		console.log(`# ${name}`);
