@@ -182,6 +182,8 @@ static int answer(const struct config *c, const struct question *a, const struct
 		r = query_print_tables(q, a->table != NULL, out);
 	signal(SIGINT, SIG_DFL);
 	signal(SIGTERM, SIG_DFL);
+	if (query_is_abandoned(q))
+		_exit(EXIT_FAILED);
 	if (out->err == -EPIPE) /* the reader has seen enough */
 		return 0;
 	return out->err ? log_err_r(out->err, "cannot write the rows: %m") : r;

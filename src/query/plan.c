@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* SQLite checks every condition again, so what is told to the merge may be too wide, never too narrow.
  *
- * idxNum: PLAN_TASKS. idxStr: two characters for each value, role and operator. */
+ * idxNum: PLAN_TASKS, PLAN_WAITS. idxStr: two characters for each value, role and operator. */
 #include <string.h>
 
 #include "query/tables.h"
 #include "query/vtab.h"
 
 #define PLAN_TASKS 1
+#define PLAN_WAITS 2
 #define VALUES_MAX 16
 
 enum operator{ OP_EQ = 'a', OP_GE, OP_LE, OP_GLOB, OP_LIKE, OP_IN };
@@ -90,10 +91,10 @@ static void set_cost(sqlite3_index_info *info, int n, bool fixed)
 	info->estimatedRows = (sqlite3_int64)rows;
 }
 
-static bool wants_tasks(const struct query_table *t, const sqlite3_index_info *info)
+static bool is_asked_for(const struct query_table *t, const sqlite3_index_info *info, unsigned role)
 {
 	for (size_t i = 0; i < t->columns.n; i++)
-		if (t->columns.v[i].role == ROLE_COMM)
+		if (t->columns.v[i].role == role)
 			return info->colUsed >> (i < 63 ? i : 63) & 1;
 	return false;
 }
@@ -123,7 +124,8 @@ int plan_best(const struct query_table *t, sqlite3_index_info *info)
 		info->aConstraintUsage[i].argvIndex = ++n;
 	}
 	text[2 * n] = 0;
-	info->idxNum = wants_tasks(t, info) ? PLAN_TASKS : 0;
+	info->idxNum = (is_asked_for(t, info, ROLE_COMM) ? PLAN_TASKS : 0) |
+		       (is_asked_for(t, info, ROLE_WAITED) ? PLAN_WAITS : 0);
 	info->idxStr = sqlite3_mprintf("%s", text);
 	info->needToFreeIdxStr = 1;
 	info->orderByConsumed = !t->ops->fixed && !t->ops->own_timeline && is_in_order(t, info);
@@ -314,6 +316,7 @@ int plan_filter(struct query_session *s, const struct query_table *t, int number
 	int r = SQLITE_OK;
 
 	ret->wants_tasks = number & PLAN_TASKS;
+	ret->wants_waits = number & PLAN_WAITS;
 	if (t->is_kind)
 		r = filter_kind(s, t, ret);
 	for (int i = 0; i < n && !r; i++)

@@ -117,6 +117,11 @@ void query_free(struct query *q)
 	free(q);
 }
 
+bool query_is_abandoned(const struct query *q)
+{
+	return q->session->abandoned;
+}
+
 void query_stop(struct query *q)
 {
 	q->stop = 1;

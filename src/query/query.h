@@ -3,6 +3,8 @@
  * change anything. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/cleanup.h"
 #include "sink/out.h"
 #include "timeline/input.h"
@@ -18,6 +20,9 @@ void query_free(struct query *q);
  * query_stop(); after a message, but for failures of out, which stay in it. */
 must_check int query_run(struct query *q, const char *sql, enum query_format format,
 			 struct out *out);
+/* After query_run() was stopped: a thread may still read the input, so neither it nor the query can be
+ * freed. All is written; the program should end. */
+bool query_is_abandoned(const struct query *q);
 /* Ends a query_run() soon. May be called from a signal handler. */
 void query_stop(struct query *q);
 

@@ -19,7 +19,8 @@ enum query_role {
 	ROLE_PID,
 	ROLE_SYSTEM,
 	ROLE_EVENT,
-	ROLE_COMM, /* asking for it means learning names from all events */
+	ROLE_WAITED, /* asking for it means reading further back */
+	ROLE_COMM,   /* asking for it means learning names from all events */
 };
 
 struct query_session;
@@ -30,6 +31,7 @@ struct query_filter {
 	struct timeline_filter f;
 	bool nothing;	  /* no row can pass */
 	bool wants_tasks; /* task names are asked for */
+	bool wants_waits; /* a column of ROLE_WAITED is */
 	char *machine, *vm;
 	char *system; /* glob, NULL: all */
 	char **names; /* globs of event names; n 0: all */

@@ -250,7 +250,8 @@ static int run_pass(struct pass *p)
 	_cleanup_timeline_ struct timeline *t = NULL;
 	int r = derived_lookback(p->scan, p->from, probe, &f.from_ticks);
 
-	f.from_ticks = f.from_ticks > p->horizon ? f.from_ticks - p->horizon : 0;
+	if (ask->wants_waits)
+		f.from_ticks = f.from_ticks > p->horizon ? f.from_ticks - p->horizon : 0;
 	if (!r)
 		r = timeline_new(p->scan->session->in, &f, &t);
 	if (!r)
@@ -310,7 +311,8 @@ static const struct query_column columns[] = {
 	COLUMN(COL_COMM, "comm", QUERY_TEXT, "its name"),
 	COLUMN(COL_PRIO, "prio", QUERY_INT, NULL),
 	COLUMN(COL_STATE, "end_state", QUERY_TEXT, "why it stopped: R or R+ it could have run on, S, D …"),
-	COLUMN(COL_WAITED_NS, "waited_ns", QUERY_INT, "before: since it could have run; NULL: unknown, or over 5 s"),
+	{"waited_ns", "before: since it could have run; NULL: unknown, or over 5 s", QUERY_INT, ROLE_WAITED,
+	 COL_WAITED_NS, .in_file = true, .is_derived = true},
 	{"duration_ticks", "duration_ns in ticks", QUERY_INT, ROLE_NONE, COL_DURATION, true, true},
 	{"end_ticks", "when it stopped", QUERY_INT, ROLE_END, COL_END, true, true},
 };

@@ -92,6 +92,7 @@ struct query_session {
 	struct out *fields;				    /* likewise */
 	struct strbuf scratch;
 	bool declares;			   /* a table is being made known to SQL */
+	bool abandoned;			   /* a thread still uses the session */
 	bool failed;			   /* reading failed, and that was said */
 	const volatile sig_atomic_t *stop; /* a pass that waits for rows ends; NULL: never */
 };

@@ -166,7 +166,7 @@ static int make_filter(const struct todb *d, const struct query_table *t, struct
 {
 	const struct timeline_filter *ask = d->c->ask;
 
-	f->wants_tasks = true;
+	f->wants_tasks = f->wants_waits = true;
 	query_filter_ticks(f, ask->from_ticks, ask->to_ticks ?: UINT64_MAX);
 	if (ask->vm)
 		f->vm = strdup(ask->vm);

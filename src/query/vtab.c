@@ -12,7 +12,7 @@ struct vtab {
 
 struct cursor {
 	sqlite3_vtab_cursor base; /* must be first */
-	struct query_scan scan;
+	struct query_scan *scan;
 };
 
 /* One of a name of a table. */
@@ -84,20 +84,32 @@ static int vtab_open(sqlite3_vtab *v, sqlite3_vtab_cursor **ret)
 
 static int vtab_close(sqlite3_vtab_cursor *cursor)
 {
-	query_scan_stop(&((struct cursor *)cursor)->scan);
+	struct cursor *c = (struct cursor *)cursor;
+
+	if (c->scan)
+		query_scan_stop(c->scan);
+	free(c->scan);
 	sqlite3_free(cursor);
 	return SQLITE_OK;
 }
 
+/* A search for what is not there would read on to the end: it is left alone. */
+static int abandon(struct cursor *c)
+{
+	c->scan->session->abandoned = true;
+	c->scan = NULL;
+	return SQLITE_INTERRUPT;
+}
+
 static int next(struct cursor *c)
 {
-	const struct query_session *s = c->scan.session;
+	const struct query_session *s = c->scan->session;
 	int r;
 
 	do {
-		r = query_scan_next(&c->scan);
-		if (r == -EINTR && s->stop && *s->stop)
-			return SQLITE_INTERRUPT;
+		if (s->stop && *s->stop)
+			return abandon(c);
+		r = query_scan_next(c->scan);
 	} while (r == -EINTR);
 	return r ? SQLITE_ERROR : SQLITE_OK;
 }
@@ -115,34 +127,41 @@ static int vtab_filter(sqlite3_vtab_cursor *cursor, int number, const char *text
 	struct query_filter f = {0};
 	int r;
 
-	query_scan_stop(&c->scan);
+	if (t->session->stop && *t->session->stop)
+		return SQLITE_INTERRUPT;
+	if (c->scan)
+		query_scan_stop(c->scan);
+	else
+		c->scan = calloc(1, sizeof(*c->scan));
+	if (!c->scan)
+		return SQLITE_NOMEM;
 	r = plan_filter(t->session, t->table, number, text, v, n, &f);
 	if (r) {
 		query_filter_free(&f);
 		return r;
 	}
-	if (query_scan_start(&c->scan, t->session, t->table, &f))
+	if (query_scan_start(c->scan, t->session, t->table, &f))
 		return SQLITE_ERROR;
 	return next(c);
 }
 
 static int vtab_eof(sqlite3_vtab_cursor *cursor)
 {
-	return ((struct cursor *)cursor)->scan.ended;
+	return ((struct cursor *)cursor)->scan->ended;
 }
 
 static const void *row_of(const struct cursor *c)
 {
-	return query_scan_row(&c->scan, c->scan.table->ops->row_bytes);
+	return query_scan_row(c->scan, c->scan->table->ops->row_bytes);
 }
 
 static int vtab_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
 {
 	struct cursor *c = (struct cursor *)cursor;
-	const struct query_table *t = c->scan.table;
+	const struct query_table *t = c->scan->table;
 	struct query_value v = {0};
 
-	if (t->ops->value(c->scan.session, t, row_of(c), (size_t)i, &v))
+	if (t->ops->value(c->scan->session, t, row_of(c), (size_t)i, &v))
 		return SQLITE_NOMEM;
 	switch (v.type) {
 	case QUERY_INT:
@@ -168,7 +187,7 @@ static int vtab_column(sqlite3_vtab_cursor *cursor, sqlite3_context *ctx, int i)
 static int vtab_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 {
 	struct cursor *c = (struct cursor *)cursor;
-	const struct query_table *t = c->scan.table;
+	const struct query_table *t = c->scan->table;
 	uint64_t hash = 14695981039346656037u;
 
 	for (size_t i = 0; i < t->columns.n && i < 63; i++) {
@@ -176,7 +195,7 @@ static int vtab_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *ret)
 
 		if (t->columns.v[i].is_derived)
 			continue;
-		if (t->ops->value(c->scan.session, t, row_of(c), i, &v))
+		if (t->ops->value(c->scan->session, t, row_of(c), i, &v))
 			return SQLITE_NOMEM;
 		hash = (hash ^ (uint64_t)v.i ^ v.type) * 1099511628211u;
 		for (size_t k = 0; k < v.n; k++)
