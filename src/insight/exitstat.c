@@ -139,9 +139,11 @@ int exitstat_exit(void *state, const struct vcpu_exit *e)
 	if (!row)
 		return -ENOMEM;
 	row->count++;
+	if (!e->complete) /* how long it took is not known: parts of it would not sum to the total */
+		return 0;
 	for (int i = 0; i < VCPU_STATES; i++)
 		row->state_ticks[i] += e->state_ticks[i];
-	return e->complete ? histogram_add(&row->time, e->entry_ticks - e->exit_ticks) : 0;
+	return histogram_add(&row->time, e->entry_ticks - e->exit_ticks);
 }
 
 static int by_time(const void *a, const void *b)

@@ -28,7 +28,7 @@ struct exitstat_row {
 	/* sums */
 	uint64_t count;			   /* all exits */
 	struct histogram time;		   /* from exit to re-entry, of those that have one */
-	uint64_t state_ticks[VCPU_STATES]; /* of all */
+	uint64_t state_ticks[VCPU_STATES]; /* of the complete: sum to time.sum */
 };
 
 struct exitstat;

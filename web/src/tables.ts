@@ -104,14 +104,16 @@ export class Tables {
 			let r = rows.get(key);
 			if (!r)
 				rows.set(key, r = { name: visible(key), key, n: 0, sum: 0, p50: 0, p99: 0, max: 0, longest: i, parts: new Float64Array(STATES), exits: [] });
-			const t = e.flags[i]! & 1 ? e.to[i]! - e.from[i]! : 0;
 			r.n++;
+			r.exits.push(i);
+			if (!(e.flags[i]! & 1)) // no re-entry: counted, without a duration
+				continue;
+			const t = e.to[i]! - e.from[i]!;
 			r.sum += t;
 			if (t > r.max) {
 				r.max = t;
 				r.longest = i;
 			}
-			r.exits.push(i);
 			for (let s = 0; s < STATES; s++)
 				r.parts[s] += e.parts[i * STATES + s]!;
 		}
