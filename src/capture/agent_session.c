@@ -312,6 +312,8 @@ static int set_up(struct session_state *s, const struct wire_start *m)
 
 	if (!r)
 		r = add_probes(s, m);
+	if (!r)
+		r = events_leave_out_own_calls(&s->events);
 	if (!r && !events_wanted(&s->events))
 		r = log_err_r(-ENOENT, "this kernel has none of the events that were asked for");
 	if (!r)

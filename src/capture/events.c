@@ -128,6 +128,36 @@ int events_want(struct events *e, const char *pattern)
 	return n;
 }
 
+int events_require(struct events *e, const char *system, const char *condition)
+{
+	array_for_each(ev, e) {
+		char *both;
+
+		if (!ev->wanted || fnmatch(system, ev->system, 0))
+			continue;
+		if (asprintf(&both, ev->filter ? "%s && (%s)" : "%s", condition, ev->filter) < 0)
+			return -ENOMEM;
+		free(ev->filter);
+		ev->filter = both;
+	}
+	return 0;
+}
+
+int events_leave_out_own_calls(struct events *e)
+{
+	char text[48];
+	ssize_t n = readlink("/proc/self/ns/pid", text, sizeof(text) - 1);
+	int r;
+
+	/* Elsewhere our pid is somebody else's in the trace: include/linux/proc_ns.h, PROC_PID_INIT_INO. */
+	text[n < 0 ? 0 : n] = 0;
+	if (strcmp(text, "pid:[4026531836]") != 0)
+		return 0;
+	snprintf(text, sizeof(text), "common_pid != %d", getpid());
+	r = events_require(e, "raw_syscalls", text);
+	return r ? r : events_require(e, "syscalls", text);
+}
+
 size_t events_wanted(const struct events *e)
 {
 	size_t n = 0;

@@ -24,6 +24,11 @@ must_check int events_list(const char *dir, struct events *ret);
  * system's name means all of it. " if FILTER" (tracefs filter language) may follow. Returns how many
  * matched, or -EINVAL for an empty pattern. Pure but for memory (-ENOMEM). */
 int events_want(struct events *e, const char *pattern);
+/* Of the wanted events of that system (a glob) only records that also meet the condition. -ENOMEM. */
+must_check int events_require(struct events *e, const char *system, const char *condition);
+/* Of the wanted system calls none of this process, which must have one thread: each page that it streams
+ * is a few, and would be events in turn. Its switches, and interrupts that it takes, stay. -ENOMEM. */
+must_check int events_leave_out_own_calls(struct events *e);
 size_t events_wanted(const struct events *e);
 
 /* Sets filters and enables the wanted events in the instance. One message on failure. */

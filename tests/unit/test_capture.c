@@ -103,6 +103,12 @@ static void filters(void **state)
 	assert_null(e.v[1].filter);
 	assert_int_equal(events_want(&e, "kvm_exit if isa == 2"), 1);
 	assert_string_equal(e.v[2].filter, "isa == 2");
+	assert_int_equal(events_require(&e, "kv?", "common_pid != 7"), 0);
+	assert_string_equal(e.v[1].filter, "common_pid != 7");
+	assert_string_equal(e.v[2].filter, "common_pid != 7 && (isa == 2)");
+	array_for_each(ev, &e)
+		if (!ev->wanted || strcmp(ev->system, "kvm") != 0)
+			assert_null(ev->filter);
 }
 
 /* Each preset must keep what the proof needs on the host, and choose something for the guest. */
