@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What an event of QEMU costs by each way to have it. A VM whose ROM writes to a port for ever; the time from an exit
 # to user space to the next entry, by the recording itself (the fastest fiftieth), less that without any event, as a
-# ratio to QEMU's own log in a file. Judges counts only, no time.
+# ratio to QEMU's own log in a file. Judges counts only, no time. Not in CI: tests/lab/run qemu-cost, three minutes.
 # lab: timeout=600
 # shellcheck disable=SC2016,SC2317
 # shellcheck source=tests/lab/lib.sh

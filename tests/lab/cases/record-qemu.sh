@@ -41,13 +41,17 @@ ok 'the agent is up' wait_for 20 guest_run vm 'pidof onetsc'
 cd /tmp || exit
 pid=$(vm_pid vm)
 is "$(code "$pid" memory)" "$(code "$pid" file)" 'the VMM runs the code of its file'
-guest_run vm '(while :; do echo "to the serial port" >/dev/ttyS0; sleep 0.2; done) >/dev/null 2>&1 &
-	(sleep 2; d=$(readlink -f /sys/block/vda/device); d=$(basename "$(dirname "$d")")
-	cd /sys/bus/pci/drivers/virtio-pci; echo $d >unbind; echo $d >bind; sleep 2
-	while :; do dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct; sleep 1; done) >/dev/null 2>&1 &' >/dev/null
+guest_run vm '(while :; do echo "to the serial port" >/dev/ttyS0; sleep 0.2; done) >/dev/null 2>&1 &' >/dev/null
 "$ONETSC" record -o s.onetsc -p block --vmm regions -b 32M -d 10 \
 	--uprobe "$pid:virtio_queue_host_notifier_read" --uprobe "$pid:blk_aio_pwritev" --uprobe "$pid:virtio_notify" \
-	--uprobe "$pid:virtio_notify_irqfd" 2>"$LAB_OUT/record.err"
+	--uprobe "$pid:virtio_notify_irqfd" 2>"$LAB_OUT/record.err" &
+record=$!
+ok 'the guest is recorded' wait_for 60 test -e s.onetsc/guest-vm.dat.head
+# Its driver sets the disk up once more, through memory.
+guest_run vm '(d=$(readlink -f /sys/block/vda/device); d=$(basename "$(dirname "$d")")
+	cd /sys/bus/pci/drivers/virtio-pci; echo $d >unbind; echo $d >bind; sleep 1
+	while :; do dd if=/dev/zero of=/dev/vda bs=4k count=1 oflag=direct; sleep 1; done) >/dev/null 2>&1 &' >/dev/null
+wait $record
 is $? 0 'a recording of ten seconds'
 diag "$(cat "$LAB_OUT/record.err")"
 stamp 'recorded'
