@@ -140,7 +140,9 @@ small web -D /tmp/file.log -chardev socket,id=charmonitor,path=/tmp/libvirt/moni
 pid=$(small_pid web) sock=/tmp/libvirt/monitor.sock
 printf '%s\n' '#!/bin/sh' 'shift 3' '[ "$1" = web ] && exec labctl qmp /tmp/libvirt/monitor.sock 20 "$2"' >/tmp/bin/virsh
 chmod 755 /tmp/bin/virsh
-hmp 'trace-event memory_region_ops_write on' >/dev/null
+# Its pid file is there before its monitor is.
+switch_on() { hmp 'trace-event memory_region_ops_write on' >/dev/null 2>&1; }
+ok 'its monitor answers' wait_for 20 switch_on
 ok 'a log with something in it' wait_for 10 test -s /tmp/file.log
 hmp 'trace-event memory_region_ops_write off' >/dev/null
 head -c 200 /tmp/file.log >head.before
