@@ -46,8 +46,9 @@ wait $record
 is $? 0 'Ctrl-C ends the recording'
 diag "$(cat "$LAB_OUT/record.err")"
 cp -r s.onetsc "$LAB_OUT/"
-is "$(jq -c '[.machines[1].vcpus[] | [.id, .guest_cpu, .end_offset]]' s.onetsc/session.json)" \
-	'[[0,0,"0"],[1,1,"0"],[2,2,"0"]]' 'all vCPUs and their last offsets are known'
+is "$(jq -c '[.machines[1].vcpus[] | [.id, .guest_cpu]]' s.onetsc/session.json)" '[[0,0],[1,1],[2,2]]' 'all vCPUs are known'
+# On a slow machine the guest takes its first step back only after it was zeroed.
+is "$(jq -r '.machines[1].vcpus[] | "\(.id) \(.end_offset)"' s.onetsc/session.json)" "$(vm_offsets vm)" 'and their last offsets'
 check=$("$ONETSC" check --epochs s.onetsc 2>&1)
 is $? 0 'check proves the order'
 diag "$check"
@@ -68,6 +69,6 @@ diag "violations with --ignore-epochs: $(jq -c '[.vcpus[].violations]' ignored.j
 cp -r s.onetsc lie.onetsc
 jq '.machines[1].vcpus[1].end_offset = "12345"' s.onetsc/session.json >lie.onetsc/session.json
 "$ONETSC" check lie.onetsc >lie.txt 2>&1
-like "$(cat lie.txt)" 'vCPU 1: TSC offset was 12345 at the end, but 0 after' 'an end value that does not fit is told'
+like "$(cat lie.txt)" 'vCPU 1: TSC offset was 12345 at the end, but '"$(vm_offsets vm | awk '$1 == 1 { print $2 }')"' after' 'an end value that does not fit is told'
 not_ok 'and is an error of report' eval '"$ONETSC" report lie.onetsc >/dev/null'
 done_testing

@@ -46,10 +46,10 @@ like "$("$ONETSC" report -n 2000 -m vm s.onetsc 2>/dev/null)" 'sys_enter' 'repor
 # Told which agent, and the agent alone killed: what came stays, the host goes on, the next one joins.
 "$ONETSC" record -o t.onetsc -g vm,agent=trace-cmd --guest-event 'raw_syscalls:*' -b 512K 2>"$LAB_OUT/record2.err" &
 record=$!
-ok 'it is recorded again' wait_for 60 eval '[ "$(bytes t.onetsc/guest-vm.dat)" -gt 100000 ]'
+ok 'it is recorded again' wait_for 120 eval '[ "$(bytes t.onetsc/guest-vm.dat)" -gt 100000 ]'
 guest_run vm 'killall -9 trace-cmd; sleep 1; trace-cmd agent >/tmp/agent2.log 2>&1 &' >/dev/null
 ok 'its end is told' wait_for 30 grep -q 'recorded on when it comes back' "$LAB_OUT/record2.err"
-ok 'a new agent is recorded' wait_for 60 eval '[ "$(bytes t.onetsc/guest-vm+2.dat)" -gt 100000 ]'
+ok 'a new agent is recorded' wait_for 120 eval '[ "$(bytes t.onetsc/guest-vm+2.dat)" -gt 100000 ]'
 guest_reset vm
 ok 'reset: the guest boots again' guest_wait vm
 load
