@@ -376,7 +376,7 @@ static void on_record(struct exits *e, const struct event *ev)
 	case KIND_FPU:
 		if (!field(u, 0, ev))
 			break;
-		/* fall through */
+		__attribute__((fallthrough));
 	case KIND_IN_KVM:
 		track_kvm(&v->track, ev->ticks, ev->cpu);
 		break;

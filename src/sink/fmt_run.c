@@ -306,7 +306,7 @@ void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
 		case FMT_JUMP_IF_0:
 			if (*--top)
 				break;
-			/* fall through */
+			__attribute__((fallthrough));
 		case FMT_JUMP:
 			op = g->ops + op->off - 1;
 			break;
