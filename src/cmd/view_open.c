@@ -6,9 +6,11 @@
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fd.h"
 #include "base/text.h"
 
 /* The user who typed sudo; false: nobody did. */
@@ -26,11 +28,16 @@ static bool sudo_user(uid_t *uid, gid_t *gid)
 
 void view_give(const char *path)
 {
+	_cleanup_fd_ int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	struct stat st;
 	uid_t uid;
 	gid_t gid;
 
+	/* In a directory of that user something else may have taken its place. */
+	if (fd < 0 || fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_nlink != 1)
+		return;
 	/* Whoever cannot be given it reads the message of the browser. */
-	if (sudo_user(&uid, &gid) && lchown(path, uid, gid))
+	if (sudo_user(&uid, &gid) && fchown(fd, uid, gid))
 		return;
 }
 
