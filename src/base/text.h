@@ -20,13 +20,12 @@ must_check int text_to_bytes(const char *text, uint64_t *ret_bytes);
 
 #define TEXT_DIGITS 20 /* of the longest decimal number */
 
+extern const char text_digit_pairs[]; /* "00" to "99" */
 /* The decimal digits of v, so that they end at end: where they begin. */
 char *text_digits(char *end, uint64_t v);
 /* The same with zeros up to n digits; what does not fit into them is cut off. */
 static inline char *text_digits_fixed(char *end, uint32_t v, unsigned n)
 {
-	extern const char text_digit_pairs[];
-
 	for (; n >= 2; n -= 2, v /= 100)
 		memcpy(end -= 2, text_digit_pairs + v % 100 * 2, 2);
 	if (n)

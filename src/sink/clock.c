@@ -138,6 +138,33 @@ static char *write_seconds(char *to, uint64_t ns, bool negative, unsigned width)
 	return right_aligned(to, from, end, width);
 }
 
+/* Nine digits at to. */
+static inline char *write_nanoseconds(char *to, uint32_t ns)
+{
+	uint32_t high = ns / 100000, low = ns % 100000;
+
+	memcpy(to, text_digit_pairs + high / 100 * 2, 2);
+	memcpy(to + 2, text_digit_pairs + high % 100 * 2, 2);
+	memcpy(to + 4, text_digit_pairs + low / 1000 * 2, 2);
+	memcpy(to + 6, text_digit_pairs + low / 10 % 100 * 2, 2);
+	to[8] = (char)('0' + low % 10);
+	return to + 9;
+}
+
+/* The same as write_seconds(), but most times have the seconds of the one before. */
+static inline char *write_time(struct clock_memo *memo, char *to, uint64_t ns, unsigned width)
+{
+	uint64_t s = ns / NS;
+
+	if (s != memo->s || !memo->n) {
+		memo->s = s;
+		memo->n =
+			(uint8_t)(write_seconds(memo->text, s * NS, false, width) - memo->text - 9);
+	}
+	memcpy(to, memo->text, CLOCK_VIEW_BYTES);
+	return write_nanoseconds(to + memo->n, (uint32_t)(ns - s * NS));
+}
+
 static char *write_number(char *to, uint64_t v, unsigned width)
 {
 	char buf[TEXT_DIGITS], *end = buf + sizeof(buf);
@@ -145,11 +172,11 @@ static char *write_number(char *to, uint64_t v, unsigned width)
 	return right_aligned(to, text_digits(end, v), end, width);
 }
 
-char *clock_view_write(const struct clock_view *v, char *to, uint64_t ticks)
+char *clock_view_write(const struct clock_view *v, struct clock_memo *memo, char *to,
+		       uint64_t ticks)
 {
 	unsigned width = clock_view_width(v);
 	struct fit_ns f;
-	bool before;
 
 	switch (v->mode) {
 	case CLOCK_TICKS:
@@ -157,13 +184,15 @@ char *clock_view_write(const struct clock_view *v, char *to, uint64_t ticks)
 	case CLOCK_NS:
 		return write_number(to, conv_to_ns(&v->conv, ticks), width);
 	case CLOCK_START:
-		before = ticks < v->first_ticks;
-		ticks = before ? v->first_ticks - ticks : ticks - v->first_ticks;
-		return write_seconds(to, conv_to_ns(&v->conv, ticks), before, width);
+		if (ticks < v->first_ticks)
+			return write_seconds(to, conv_to_ns(&v->conv, v->first_ticks - ticks), true,
+					     width);
+		return write_time(memo, to, conv_to_ns(&v->conv, ticks - v->first_ticks), width);
 	default:
 		f = fit_lookup_ns(v->clock, ticks);
-		return write_seconds(to, f.ns < 0 ? 0 - (uint64_t)f.ns : (uint64_t)f.ns, f.ns < 0,
-				     width);
+		if (f.ns < 0)
+			return write_seconds(to, 0 - (uint64_t)f.ns, true, width);
+		return write_time(memo, to, (uint64_t)f.ns, width);
 	}
 }
 

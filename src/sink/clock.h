@@ -27,9 +27,16 @@ must_check int clock_mode_parse(const char *text, enum clock_mode *ret);
 must_check int clock_view_new(const struct timeline *t, enum clock_mode mode,
 			      struct clock_view **ret);
 void clock_view_free(struct clock_view *v);
-/* Right-aligned to clock_view_width() columns; at most CLOCK_VIEW_BYTES. Returns its end. */
 #define CLOCK_VIEW_BYTES 32
-char *clock_view_write(const struct clock_view *v, char *to, uint64_t ticks);
+/* What the time before was up to its point: of a thread, of one view. Zero-initialise. */
+struct clock_memo {
+	uint64_t s;
+	uint8_t n; /* bytes of text; 0: nothing yet */
+	char text[CLOCK_VIEW_BYTES];
+};
+/* Right-aligned to clock_view_width() columns; CLOCK_VIEW_BYTES are written. Returns its end. */
+char *clock_view_write(const struct clock_view *v, struct clock_memo *memo, char *to,
+		       uint64_t ticks);
 unsigned clock_view_width(const struct clock_view *v);
 /* Duration in seconds with nanoseconds (in ticks when there is no frequency), with its unit. */
 void clock_view_put_span(const struct clock_view *v, struct out *o, uint64_t ticks);

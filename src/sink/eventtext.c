@@ -132,25 +132,28 @@ const char *eventtext_by_tep(struct eventtext *t, const struct event *ev, size_t
 	return t->seq.buffer;
 }
 
-static const char *by_program(struct eventtext *t, const struct fmt_prog *g, const struct event *ev,
-			      size_t *ret_n)
+/* Without newlines at the end. */
+static inline char *trimmed(const char *from, char *end)
+{
+	while (end > from && end[-1] == '\n')
+		end--;
+	return end;
+}
+
+static inline char *by_program(struct eventtext *t, const struct fmt_prog *g,
+			       const struct event *ev, struct fmt_out to)
 {
 	struct fmt_run run = {
-		.out = {t->text, t->text + TEXT_MAX},
+		.out = to,
 		.rec = ev->data,
 		.size = ev->size,
 		.pid = source_record_pid(ev->kind, ev->data),
 		.names = &t->lookups,
 	};
-	size_t n;
 
 	eventnames_at(t->names, ev);
 	fmt_run(&run, g);
-	n = (size_t)(run.out.p - t->text);
-	while (n && t->text[n - 1] == '\n')
-		n--;
-	*ret_n = n;
-	return t->text;
+	return run.out.p;
 }
 
 /* Threads compile on their own, but one at a time: libtraceevent's formats change while it prints. */
@@ -169,7 +172,7 @@ static enum way compile(struct eventtext *t, const struct event *ev, struct fmt_
 	return !r ? BY_PROGRAM : r == -EBADMSG ? RAW : BY_TEP;
 }
 
-static struct way_of *way_of(struct eventtext *t, const struct event *ev)
+static struct way_of *new_way_of(struct eventtext *t, const struct event *ev)
 {
 	static struct way_of no_memory = {.way = RAW};
 	struct machine *m = &t->machines[ev->machine];
@@ -189,14 +192,40 @@ static struct way_of *way_of(struct eventtext *t, const struct event *ev)
 	return w;
 }
 
+static inline struct way_of *way_of(struct eventtext *t, const struct event *ev)
+{
+	struct machine *m = &t->machines[ev->machine];
+
+	if (ev->kind->index < m->n_kinds && m->kinds[ev->kind->index].way != NOT_KNOWN)
+		return &m->kinds[ev->kind->index];
+	return new_way_of(t, ev);
+}
+
+char *eventtext_write(struct eventtext *t, const struct event *ev, char *to, char *limit)
+{
+	const struct way_of *w = way_of(t, ev);
+	char *end;
+
+	if (w->way != BY_PROGRAM)
+		return NULL;
+	end = by_program(t, w->prog, ev, (struct fmt_out){to, limit});
+	if (end >= limit)
+		return NULL;
+	t->counts.compiled++;
+	return trimmed(to, end);
+}
+
 const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *ret_n)
 {
 	const struct way_of *w = way_of(t, ev);
+	char *end;
 
 	switch (w->way) {
 	case BY_PROGRAM:
 		t->counts.compiled++;
-		return by_program(t, w->prog, ev, ret_n);
+		end = by_program(t, w->prog, ev, (struct fmt_out){t->text, t->text + TEXT_MAX});
+		*ret_n = (size_t)(trimmed(t->text, end) - t->text);
+		return t->text;
 	case BY_TEP:
 		t->counts.by_tep++;
 		return eventtext_by_tep(t, ev, ret_n);

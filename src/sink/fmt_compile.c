@@ -314,12 +314,14 @@ static bool join(struct fmt_compiler *c, size_t first, enum fmt_code code, unsig
 	struct fmt_op *op = c->g->ops + first;
 
 	if (c->g->n_ops != first + 1 || !first || op[-1].code != FMT_LIT ||
+	    op[-1].n > FMT_LIT_ROOM ||
 	    (op->code != FMT_FIELD && op->code != FMT_FIELD_U32 && op->code != FMT_FIELD_U64))
 		return false;
 	op[-1].code = code == FMT_DEC ? FMT_LIT_DEC : code == FMT_UDEC ? FMT_LIT_UDEC : FMT_LIT_HEX;
 	op[-1].off = op->off;
 	op[-1].size = op->size;
-	op[-1].bytes = (uint8_t)bytes;
+	op[-1].kept = (uint8_t)(64 - 8 * op->size);
+	op[-1].shown = bytes == 4 ? 32 : 0;
 	c->g->n_ops = first;
 	c->stack--;
 	return true;

@@ -20,10 +20,10 @@
 enum fmt_code {
 	FMT_END,
 	FMT_LIT, /* n bytes at s */
-	/* the same, and then a field: size bytes at off, shown as bytes bytes */
+	/* at most FMT_LIT_ROOM bytes, and then a field: size bytes at off */
 	FMT_LIT_DEC,
 	FMT_LIT_UDEC,
-	FMT_LIT_HEX,
+	FMT_LIT_HEX, /* with zeros up to the spec's width */
 	/* these push a value */
 	FMT_CONST,     /* k */
 	FMT_FIELD,     /* size bytes at off, 0 when they are outside */
@@ -89,8 +89,8 @@ struct fmt_pair {
 };
 
 struct fmt_op {
-	uint8_t code, size, bytes;
-	bool relative; /* dynamic field: offset counts from the end of its word */
+	uint8_t code, size, kept, shown; /* 64 less the bits of the field; of what is shown */
+	bool relative;			 /* dynamic field: offset counts from the end of its word */
 	uint32_t off, n;
 	struct fmt_spec spec;
 	union {

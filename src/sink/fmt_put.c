@@ -5,14 +5,6 @@
 
 #define DIGITS_MAX 24 /* 2^64 in octal has 22 */
 
-#define ROW(d)                                                                                     \
-	d "0", d "1", d "2", d "3", d "4", d "5", d "6", d "7", d "8", d "9", d "a", d "b", d "c", \
-		d "d", d "e", d "f"
-static const char hex_pairs[256][3] = {
-	ROW("0"), ROW("1"), ROW("2"), ROW("3"), ROW("4"), ROW("5"), ROW("6"), ROW("7"),
-	ROW("8"), ROW("9"), ROW("a"), ROW("b"), ROW("c"), ROW("d"), ROW("e"), ROW("f"),
-};
-
 static char *power_of_two(char *end, uint64_t v, unsigned bits, const char *digits)
 {
 	do {
@@ -30,41 +22,18 @@ static void put_tail(struct fmt_out *o, const char *from, const char *end)
 	o->p += n;
 }
 
-void fmt_put_udec(struct fmt_out *o, uint64_t v)
+void fmt_put_cut(struct fmt_out *o, const char *s, size_t n)
 {
-	char buf[DIGITS_MAX], *end = buf + sizeof(buf);
-
-	if (v < 10)
-		*o->p++ = (char)('0' + v);
-	else
-		put_tail(o, text_digits(end, v), end);
+	if (o->p < o->end)
+		put_tail(o, s, s + (o->end - o->p));
 }
 
-void fmt_put_dec(struct fmt_out *o, int64_t v)
+char *fmt_udec_long_at(char *p, uint64_t v)
 {
-	if (v < 0)
-		*o->p++ = '-';
-	fmt_put_udec(o, v < 0 ? 0 - (uint64_t)v : (uint64_t)v);
-}
+	char buf[2 * DIGITS_MAX] = {0}, *end = buf + DIGITS_MAX, *from = text_digits(end, v);
 
-void fmt_put_hex(struct fmt_out *o, uint64_t v)
-{
-	unsigned n = v ? (67u - (unsigned)__builtin_clzll(v)) / 4 : 1;
-	char *end = o->p + n;
-
-	for (o->p = end; n >= 2; n -= 2, v >>= 8)
-		memcpy(end -= 2, hex_pairs[v & 255], 2);
-	if (n)
-		*--end = "0123456789abcdef"[v & 15];
-}
-
-void fmt_put_hex_pad(struct fmt_out *o, uint64_t v, unsigned digits)
-{
-	unsigned n = v ? (67u - (unsigned)__builtin_clzll(v)) / 4 : 1;
-
-	for (; n < digits; n++)
-		*o->p++ = '0';
-	fmt_put_hex(o, v);
+	memcpy(p, from, DIGITS_MAX);
+	return p + (end - from);
 }
 
 static void fill(struct fmt_out *o, char c, size_t n)

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "sink/fmt_num.h"
+
 /* Behind end there is room for what fmt_put_num() and fmt_put_dec() may write. */
 #define FMT_ROOM 4096u
 
@@ -26,13 +28,15 @@ struct fmt_spec {
 	char conv;     /* d u x X o s p */
 };
 
+void fmt_put_cut(struct fmt_out *o, const char *s, size_t n);
+
 /* What does not fit is left out. */
 static inline void fmt_put(struct fmt_out *o, const char *s, size_t n)
 {
-	size_t room = o->p < o->end ? (size_t)(o->end - o->p) : 0;
-
-	if (n > room)
-		n = room;
+	if ((ptrdiff_t)n > o->end - o->p) {
+		fmt_put_cut(o, s, n);
+		return;
+	}
 	memcpy(o->p, s, n);
 	o->p += n;
 }
@@ -50,17 +54,33 @@ static inline void fmt_put_lit(struct fmt_out *o, const char *s, size_t n)
 
 static inline void fmt_put_char(struct fmt_out *o, char c)
 {
-	fmt_put(o, &c, 1);
+	if (o->p < o->end)
+		*o->p++ = c;
 }
 
 #define fmt_puts(o, literal) fmt_put(o, literal, sizeof(literal) - 1)
 
-/* These three write at most 20 bytes, without a look at end. */
-void fmt_put_udec(struct fmt_out *o, uint64_t v);
-void fmt_put_dec(struct fmt_out *o, int64_t v);
-void fmt_put_hex(struct fmt_out *o, uint64_t v);
-/* At least digits digits. */
-void fmt_put_hex_pad(struct fmt_out *o, uint64_t v, unsigned digits);
+/* These write at most FMT_NUM_ROOM bytes, without a look at end. */
+static inline void fmt_put_udec(struct fmt_out *o, uint64_t v)
+{
+	o->p = fmt_udec_at(o->p, v);
+}
+
+static inline void fmt_put_dec(struct fmt_out *o, int64_t v)
+{
+	o->p = fmt_dec_at(o->p, v);
+}
+
+static inline void fmt_put_hex_pad(struct fmt_out *o, uint64_t v, unsigned digits)
+{
+	o->p = fmt_hex_at(o->p, v, digits);
+}
+
+static inline void fmt_put_hex(struct fmt_out *o, uint64_t v)
+{
+	fmt_put_hex_pad(o, v, 1);
+}
+
 /* v as an integer of 1, 2, 4 or 8 bytes, as printf() shows one; width and precision up to 999. */
 void fmt_put_num(struct fmt_out *o, const struct fmt_spec *f, uint64_t v, unsigned bytes);
 /* At most the precision's bytes, padded. */

@@ -246,62 +246,105 @@ static const struct fmt_spec *spec_of(const struct fmt_op *op, struct fmt_spec *
 	return copy;
 }
 
-static inline void put_plain(struct fmt_run *r, unsigned code, unsigned bytes, unsigned width,
-			     uint64_t v)
+static inline char *plain_at(char *p, unsigned code, unsigned shown, unsigned width, uint64_t v)
 {
+	v <<= shown;
 	if (code == FMT_DEC)
-		fmt_put_dec(&r->out, bytes == 4 ? (int32_t)v : (int64_t)v);
-	else if (code == FMT_UDEC)
-		fmt_put_udec(&r->out, bytes == 4 ? (uint32_t)v : v);
-	else
-		fmt_put_hex_pad(&r->out, bytes == 4 ? (uint32_t)v : v, width);
+		return fmt_dec_at(p, (int64_t)v >> shown);
+	if (code == FMT_UDEC)
+		return fmt_udec_at(p, v >> shown);
+	return fmt_hex_at(p, v >> shown, width);
 }
 
-static inline void put_lit_field(struct fmt_run *r, const struct fmt_op *op)
+/* A field is read with 8 bytes where the record has as many. */
+static inline uint64_t load_wide(const struct fmt_run *r, const struct fmt_op *op)
 {
-	uint64_t v = load_checked(r, op->off, op->size);
+	uint64_t v;
 
-	fmt_put_lit(&r->out, op->s, op->n);
-	put_plain(r, op->code - FMT_LIT_DEC + FMT_DEC, op->bytes, op->spec.width, v);
+	if (op->off + 8 > r->size)
+		return load_checked(r, op->off, op->size);
+	memcpy(&v, r->rec + op->off, 8);
+	return v << op->kept >> op->kept;
+}
+
+static inline char *lit_field_at(char *p, const struct fmt_run *r, const struct fmt_op *op)
+{
+	uint64_t v = load_wide(r, op);
+
+	memcpy(p, op->s, FMT_LIT_ROOM);
+	return plain_at(p + op->n, op->code - FMT_LIT_DEC + FMT_DEC, op->shown, op->spec.width, v);
+}
+
+/* What goes on with values; returns where the stack then ends. */
+static uint64_t *calculate(const struct fmt_run *r, const struct fmt_op *op, uint64_t *top)
+{
+	switch (op->code) {
+	case FMT_CONST:
+		*top = op->k;
+		return top + 1;
+	case FMT_FIELD_U32:
+		*top = load(r->rec + op->off, 4);
+		return top + 1;
+	case FMT_FIELD_U64:
+		*top = load(r->rec + op->off, 8);
+		return top + 1;
+	case FMT_FIELD:
+		*top = load_checked(r, op->off, op->size);
+		return top + 1;
+	case FMT_DYN_LEN:
+		*top = fmt_run_dynamic(r, op).n;
+		return top + 1;
+	case FMT_INDEX ... FMT_INVERT:
+		top[-1] = of_one(r, op, top[-1]);
+		return top;
+	default:
+		top[-2] = of_two(op->code, top[-2], top[-1]);
+		return top - 1;
+	}
+}
+
+/* What is not simple. */
+static uint64_t *put_other(struct fmt_run *r, const struct fmt_op *op, uint64_t *top, int len)
+{
+	struct fmt_spec copy;
+
+	switch (op->code) {
+	case FMT_SYM:
+	case FMT_SYM_OFF:
+		fmt_run_symbol(r, top[-1], op->code == FMT_SYM_OFF);
+		return top - 1;
+	case FMT_STR_FIELD:
+		put_field_string(r, op, spec_of(op, &copy, len));
+		return top;
+	case FMT_STR_DYN:
+		put_dynamic_string(r, op, spec_of(op, &copy, len));
+		return top;
+	case FMT_STR ... FMT_CPUMASK:
+		print(r, op, spec_of(op, &copy, len));
+		return top;
+	default:
+		return top - print_value(r, op, spec_of(op, &copy, len), top);
+	}
 }
 
 void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
 {
 	uint64_t stack[FMT_STACK], *top = stack; /* the compiler has counted */
-	struct fmt_spec copy;
+	char *end = r->out.end;
 	int len = 0;
 
 	if (g->form)
 		g->form(r, g);
-	for (const struct fmt_op *op = g->ops; op->code != FMT_END && r->out.p < r->out.end; op++) {
+	for (const struct fmt_op *op = g->ops; op->code != FMT_END && r->out.p < end; op++) {
 		switch (op->code) {
+		case FMT_LIT_DEC ... FMT_LIT_HEX:
+			r->out.p = lit_field_at(r->out.p, r, op);
+			break;
 		case FMT_LIT:
 			fmt_put_lit(&r->out, op->s, op->n);
 			break;
-		case FMT_LIT_DEC ... FMT_LIT_HEX:
-			put_lit_field(r, op);
-			break;
-		case FMT_CONST:
-			*top++ = op->k;
-			break;
-		case FMT_FIELD_U32:
-			*top++ = load(r->rec + op->off, 4);
-			break;
-		case FMT_FIELD_U64:
-			*top++ = load(r->rec + op->off, 8);
-			break;
-		case FMT_FIELD:
-			*top++ = load_checked(r, op->off, op->size);
-			break;
-		case FMT_DYN_LEN:
-			*top++ = fmt_run_dynamic(r, op).n;
-			break;
-		case FMT_INDEX ... FMT_INVERT:
-			top[-1] = of_one(r, op, top[-1]);
-			break;
-		case FMT_OR ... FMT_MOD:
-			top--;
-			top[-1] = of_two(op->code, top[-1], top[0]);
+		case FMT_CONST ... FMT_MOD:
+			top = calculate(r, op, top);
 			break;
 		case FMT_JUMP_IF_0:
 			if (*--top)
@@ -314,23 +357,11 @@ void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
 			len = (int)*--top;
 			break;
 		case FMT_DEC ... FMT_HEX:
-			put_plain(r, op->code, op->size, op->spec.width, *--top);
-			break;
-		case FMT_SYM:
-		case FMT_SYM_OFF:
-			fmt_run_symbol(r, *--top, op->code == FMT_SYM_OFF);
-			break;
-		case FMT_STR_FIELD:
-			put_field_string(r, op, spec_of(op, &copy, len));
-			break;
-		case FMT_STR_DYN:
-			put_dynamic_string(r, op, spec_of(op, &copy, len));
-			break;
-		case FMT_STR ... FMT_CPUMASK:
-			print(r, op, spec_of(op, &copy, len));
+			r->out.p = plain_at(r->out.p, op->code, op->size == 4 ? 32 : 0,
+					    op->spec.width, *--top);
 			break;
 		default:
-			top -= print_value(r, op, spec_of(op, &copy, len), top);
+			top = put_other(r, op, top, len);
 		}
 	}
 }

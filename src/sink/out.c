@@ -172,6 +172,15 @@ static size_t plain_run(const char *s, size_t n)
 	return i;
 }
 
+bool out_is_plain(const char *s, const char *end)
+{
+	unsigned odd = odd_bytes(_mm_loadu_si128((const __m128i *)(const void *)(end - 16)));
+
+	for (; end - s > 16; s += 16)
+		odd |= odd_bytes(_mm_loadu_si128((const __m128i *)(const void *)s));
+	return !odd;
+}
+
 void out_escaped(struct out *o, const char *s, size_t n, const char *indent)
 {
 	for (;;) {

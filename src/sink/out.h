@@ -87,5 +87,8 @@ void out_u64_pad(struct out *o, uint64_t v, unsigned width, char pad);
 /* For people: every byte that could command a terminal, and every byte beyond ASCII, as \xNN; a
  * newline becomes a new line that begins with indent, so that no text can pose as an event. */
 void out_escaped(struct out *o, const char *s, size_t n, const char *indent);
+/* Whether out_escaped() would write it as it is; false for a tab too. From 16 bytes before end on all
+ * may be read, also what is before s. */
+bool out_is_plain(const char *s, const char *end);
 /* A JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void out_json(struct out *o, const char *s, size_t n);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "sink/eventtext.h"
+#include "sink/fmt_put.h"
 #include "sink/qemuline.h"
 
 #define INDENT	    "    | " /* continuation lines of a text with newlines */
@@ -13,12 +14,15 @@
 #define NAME_WIDE   16
 #define TASK_WIDTH  23 /* TASK-PID, right-aligned as trace-cmd has it */
 #define KIND_WIDTH  22
+#define COMM_MAX    64
+#define LINE_ROOM   (16u << 10) /* for an event; longer texts take another way */
 
 struct sink_text {
 	struct sink_text_config c;
 	const struct input *in;
 	struct clock_view *clock;
 	unsigned name_width;
+	size_t n_lanes;
 	pthread_mutex_t lock; /* of counts */
 	struct eventtext_counts counts;
 };
@@ -35,12 +39,25 @@ struct machine_columns {
 	size_t n_kinds;
 };
 
+#define HEAD_COPIED 48
+
+/* What the lines of a lane have behind their time, as long as its task stays: machine, CPU, task. */
+struct head {
+	uint16_t machine, cpu, n; /* n 0: nothing yet */
+	int pid;
+	const char *comm;
+	char s[sizeof(struct column) + 32 + 4 * COMM_MAX];
+};
+
 struct printer { /* of a thread */
 	struct sink_text *s;
 	struct machine_columns *machines;
+	struct head *heads; /* by lane */
 	struct eventtext *texts;
-	struct strbuf line; /* of QEMU's */
+	struct clock_memo clock;
+	struct strbuf line; /* of QEMU's; or a text that is to be escaped */
 	struct out *out;
+	void *scratch; /* a part: columns and heads that are being made */
 };
 
 int sink_text_new(const struct input *in, const struct sink_text_config *c, struct sink_text **ret)
@@ -83,6 +100,7 @@ static int text_begin(void *state, const struct timeline *t)
 
 	clock_view_free(s->clock);
 	s->clock = NULL;
+	timeline_lanes(t, &s->n_lanes);
 	return clock_view_new(t, s->c.clock, &s->clock);
 }
 
@@ -93,18 +111,14 @@ static void colour(const struct printer *p, const char *code)
 }
 
 /* A column that is the same for all events of a machine, or kind. */
-static const struct column *make_column(const struct printer *p, struct column *c,
-					const char *before, const char *text, unsigned width)
+static void make_column(struct printer *p, struct column *c, const char *before, const char *text,
+			unsigned width)
 {
-	_cleanup_free_ struct out *o = NULL;
-	void *part = NULL;
+	struct out *o = out_part(&p->scratch);
 	size_t n = strlen(text);
 
-	if (c->made)
-		return c;
-	o = out_part(&part);
 	if (!o)
-		return c;
+		return;
 	if (p->s->c.colour)
 		out_puts(o, before);
 	out_escaped(o, text, n, "");
@@ -115,10 +129,9 @@ static const struct column *make_column(const struct printer *p, struct column *
 	c->n = o->n < sizeof(c->s) ? (uint8_t)o->n : (uint8_t)sizeof(c->s);
 	memcpy(c->s, o->buf, c->n);
 	c->made = true;
-	return c;
 }
 
-static const struct column *kind_column(const struct printer *p, const struct event *ev)
+static const struct column *new_kind_column(struct printer *p, const struct event *ev)
 {
 	static const struct column none;
 	struct machine_columns *m = &p->machines[ev->machine];
@@ -126,90 +139,116 @@ static const struct column *kind_column(const struct printer *p, const struct ev
 	if (!m->kinds) {
 		m->n_kinds = source_facts(p->s->in->machines.v[ev->machine].source)->n_kinds;
 		m->kinds = calloc(m->n_kinds + 1, sizeof(*m->kinds));
+		m->n_kinds = m->kinds ? m->n_kinds : 0;
 	}
-	if (!m->kinds || ev->kind->index >= m->n_kinds)
+	if (ev->kind->index >= m->n_kinds)
 		return &none;
-	return make_column(p, &m->kinds[ev->kind->index], "\033[1m", ev->kind->name, KIND_WIDTH);
+	make_column(p, &m->kinds[ev->kind->index], "\033[1m", ev->kind->name, KIND_WIDTH);
+	return &m->kinds[ev->kind->index];
 }
 
-static char *put_column(char *to, const struct column *c)
+static inline const struct column *kind_column(struct printer *p, const struct event *ev)
 {
-	memcpy(to, c->s, sizeof(c->s));
+	const struct machine_columns *m = &p->machines[ev->machine];
+
+	if (ev->kind->index < m->n_kinds && m->kinds[ev->kind->index].made)
+		return &m->kinds[ev->kind->index];
+	return new_kind_column(p, ev);
+}
+
+static inline char *put_column(char *to, const struct column *c)
+{
+	memcpy(to, c->s, 32);
+	if (c->n > 32)
+		memcpy(to + 32, c->s + 32, sizeof(c->s) - 32);
 	return to + c->n;
 }
 
-static char *put_cpu(char *to, unsigned cpu)
+static void put_cpu(struct out *o, unsigned cpu)
 {
-	char buf[TEXT_DIGITS], *end = buf + sizeof(buf), *from;
-
-	*to++ = ' ';
-	*to++ = '[';
-	if (cpu == SOURCE_NO_CPU) {
-		memcpy(to, "  -", 3);
-		to += 3;
-	} else if (cpu < 1000) {
-		text_digits_fixed(to + 3, cpu, 3);
-		to += 3;
-	} else {
-		from = text_digits(end, cpu);
-		memcpy(to, from, (size_t)(end - from));
-		to += end - from;
-	}
-	*to++ = ']';
-	*to++ = ' ';
-	return to;
+	out_puts(o, " [");
+	if (cpu == SOURCE_NO_CPU)
+		out_puts(o, "  -");
+	else
+		out_u64_pad(o, cpu, 3, '0');
+	out_puts(o, "] ");
 }
 
 /* TASK-PID; a task is unknown when the file has no name for the pid. */
-static void put_task(struct out *o, const struct event *ev)
+static void put_task(struct out *o, const char *comm, int pid)
 {
-	int pid = source_record_pid(ev->kind, ev->data);
-	const char *comm = ev->comm ?: pid < 0 ? "-" : "<...>";
-	char digits[16], *end = digits + sizeof(digits), *from = end, *to;
-	size_t n_comm = strlen(comm), n_pid;
+	char digits[16], *end = digits + sizeof(digits), *from = end;
+	size_t n_comm, n_pid;
 
+	comm = comm ?: pid < 0 ? "-" : "<...>";
+	n_comm = strnlen(comm, COMM_MAX);
 	if (pid >= 0) { /* below 0: a text log that tells no pid */
 		from = text_digits(end, (unsigned)pid);
 		*--from = '-';
 	}
 	n_pid = (size_t)(end - from);
-	to = out_room(o, 2 * TASK_WIDTH);
-	if (n_comm + n_pid < TASK_WIDTH) {
-		memset(to, ' ', TASK_WIDTH);
-		to += TASK_WIDTH - n_comm - n_pid;
-	}
-	out_wrote(o, to);
+	if (n_comm + n_pid < TASK_WIDTH)
+		out_fill(o, ' ', TASK_WIDTH - n_comm - n_pid);
 	out_escaped(o, comm, n_comm, "");
-	to = out_room(o, sizeof(digits) + 2);
-	memcpy(to, from, n_pid);
-	to += n_pid;
-	*to++ = ' ';
-	*to++ = ' ';
-	out_wrote(o, to);
+	out_put(o, from, n_pid);
+	out_puts(o, "  ");
 }
 
-/* Time, a mark, machine, CPU. The mark: '~' the tick is a bound or an interval, '?' the machine's
- * clock is not the host's. */
-static void put_where(const struct printer *p, const struct event *ev)
+static void put_place(const struct printer *p, struct out *o, const struct event *ev)
 {
-	static const char *const colours[] = {"\033[36m", "\033[32m", "\033[33m", "\033[35m"};
-	const struct input_machine *m = &p->s->in->machines.v[ev->machine];
-	char *to = out_room(p->out, CLOCK_VIEW_BYTES + sizeof(struct column) + 32);
+	const struct column *c = &p->machines[ev->machine].name;
 
-	to = clock_view_write(p->s->clock, to, ev->ticks);
+	out_put(o, c->s, c->n);
+	put_cpu(o, ev->cpu);
+}
+
+static void make_head(struct printer *p, const struct event *ev, int pid, struct head *h)
+{
+	struct out *o = out_part(&p->scratch);
+
+	if (!o)
+		return;
+	put_place(p, o, ev);
+	put_task(o, ev->comm, pid);
+	*h = (struct head){.machine = ev->machine,
+			   .cpu = ev->cpu,
+			   .n = (uint16_t)o->n,
+			   .pid = pid,
+			   .comm = ev->comm};
+	memcpy(h->s, o->buf, o->n);
+}
+
+static inline char *put_head(struct printer *p, char *to, const struct event *ev)
+{
+	struct head *h = &p->heads[ev->lane];
+	int pid = source_record_pid(ev->kind, ev->data);
+
+	if (h->pid != pid || h->comm != ev->comm || h->cpu != ev->cpu ||
+	    h->machine != ev->machine || !h->n)
+		make_head(p, ev, pid, h);
+	memcpy(to, h->s, HEAD_COPIED);
+	if (h->n > HEAD_COPIED)
+		memcpy(to + HEAD_COPIED, h->s + HEAD_COPIED, h->n - HEAD_COPIED);
+	return to + h->n;
+}
+
+/* Time and a mark: '~' the tick is a bound or an interval, '?' the machine's clock is not the host's. */
+static inline char *put_time(struct printer *p, char *to, const struct event *ev)
+{
+	const struct input_machine *m = &p->s->in->machines.v[ev->machine];
+
+	to = clock_view_write(p->s->clock, &p->clock, to, ev->ticks);
 	*to++ = !m->aligned ? '?' : ev->width || ev->err_ticks || ev->doubtful ? '~' : ' ';
 	*to++ = ' ';
-	to = put_column(to, make_column(p, &p->machines[ev->machine].name,
-					colours[ev->machine % ARRAY_SIZE(colours)], m->name,
-					p->s->name_width));
-	out_wrote(p->out, put_cpu(to, ev->cpu));
+	return to;
 }
 
-static void put_lost(const struct printer *p, const struct event *ev)
+static void put_lost(struct printer *p, const struct event *ev)
 {
 	struct out *o = p->out;
 
-	put_where(p, ev);
+	out_wrote(o, put_time(p, out_room(o, LINE_ROOM), ev));
+	put_place(p, o, ev);
 	colour(p, "\033[31m");
 	if (ev->lost == UINT64_MAX)
 		out_puts(o, "-- events are LOST here, how many is not known; until ");
@@ -249,24 +288,48 @@ static bool put_qemus(struct printer *p, const struct event *ev)
 	return true;
 }
 
-static void put_event(struct printer *p, const struct event *ev)
+/* Where nothing simpler will do. */
+static void put_text_slow(struct printer *p, const struct event *ev)
 {
-	struct out *o = p->out;
 	const char *text;
 	size_t n;
-	char *to;
 
-	put_where(p, ev);
-	put_task(o, ev);
-	if (!put_qemus(p, ev)) {
-		to = out_room(o, sizeof(struct column) + 1);
-		to = put_column(to, kind_column(p, ev));
-		*to++ = ' ';
-		out_wrote(o, to);
-		text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n)
-				   : eventtext_get(p->texts, ev, &n);
-		out_escaped(o, text, n, INDENT);
-	}
+	text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n) : eventtext_get(p->texts, ev, &n);
+	out_escaped(p->out, text, n, INDENT);
+}
+
+/* The text is there, but not all of it is fit to be shown. */
+static void escape(struct printer *p, char *text, const char *end)
+{
+	p->line.n = 0;
+	strbuf_add(&p->line, text, (size_t)(end - text));
+	out_wrote(p->out, text);
+	if (p->line.failed)
+		p->out->err = -ENOMEM;
+	else
+		out_escaped(p->out, p->line.s, p->line.n, INDENT);
+}
+
+static inline void put_text(struct printer *p, const struct event *ev)
+{
+	struct out *o = p->out;
+	char *to = put_column(out_room(o, LINE_ROOM), kind_column(p, ev)), *end;
+
+	*to++ = ' ';
+	out_wrote(o, to);
+	end = p->s->c.raw ? NULL : eventtext_write(p->texts, ev, to, o->buf + OUT_BYTES - FMT_ROOM);
+	if (!end)
+		put_text_slow(p, ev);
+	else if (out_is_plain(to, end))
+		out_wrote(o, end);
+	else
+		escape(p, to, end);
+}
+
+static void put_bounds(const struct printer *p, const struct event *ev)
+{
+	struct out *o = p->out;
+
 	if (ev->width) {
 		out_puts(o, " {within +");
 		clock_view_put_span(p->s->clock, o, ev->width);
@@ -277,6 +340,17 @@ static void put_event(struct printer *p, const struct event *ev)
 		clock_view_put_span(p->s->clock, o, ev->err_ticks);
 		out_char(o, '}');
 	}
+}
+
+static void put_event(struct printer *p, const struct event *ev)
+{
+	struct out *o = p->out;
+
+	out_wrote(o, put_head(p, put_time(p, out_room(o, LINE_ROOM), ev), ev));
+	if (!put_qemus(p, ev))
+		put_text(p, ev);
+	if (ev->width || ev->err_ticks)
+		put_bounds(p, ev);
 	out_char(o, '\n');
 }
 
@@ -287,6 +361,8 @@ static void text_worker_free(void *worker)
 	for (size_t i = 0; p->machines && i < p->s->in->machines.n; i++)
 		free(p->machines[i].kinds);
 	free(p->machines);
+	free(p->heads);
+	out_part_free(p->scratch);
 	if (p->texts) {
 		pthread_mutex_lock(&p->s->lock);
 		eventtext_count(p->texts, &p->s->counts);
@@ -295,6 +371,15 @@ static void text_worker_free(void *worker)
 	eventtext_free(p->texts);
 	strbuf_free(&p->line);
 	free(p);
+}
+
+static void name_machines(struct printer *p)
+{
+	static const char *const colours[] = {"\033[36m", "\033[32m", "\033[33m", "\033[35m"};
+
+	for (size_t i = 0; i < p->s->in->machines.n; i++)
+		make_column(p, &p->machines[i].name, colours[i % ARRAY_SIZE(colours)],
+			    p->s->in->machines.v[i].name, p->s->name_width);
 }
 
 static int text_worker_new(void *state, void **ret)
@@ -307,12 +392,16 @@ static int text_worker_new(void *state, void **ret)
 		return log_err_r(-ENOMEM, "cannot print: %m");
 	p->s = s;
 	p->machines = calloc(s->in->machines.n + 1, sizeof(*p->machines));
-	r = p->machines ? eventtext_new(s->in, &p->texts) : log_err_r(-ENOMEM, "cannot print: %m");
-	if (r)
+	p->heads = calloc(s->n_lanes + 1, sizeof(*p->heads));
+	r = p->machines && p->heads ? eventtext_new(s->in, &p->texts)
+				    : log_err_r(-ENOMEM, "cannot print: %m");
+	if (r) {
 		text_worker_free(p);
-	else
-		*ret = p;
-	return r;
+		return r;
+	}
+	name_machines(p);
+	*ret = p;
+	return 0;
 }
 
 static int text_work(void *worker, const struct event *ev, size_t n, void **part)
