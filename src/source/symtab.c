@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "source/symtab.h"
 
+#include <emmintrin.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,16 +10,18 @@
 #include "base/array.h"
 
 #define NAME_MAX_BYTES 1024 /* KSYM_NAME_LEN is 512 */
+#define LINE_BYTES     36   /* about what a line of kallsyms has; they average 42 */
+#define LINE_HEAD      19   /* "ADDRESS TYPE " with all digits */
 
 struct ksym {
 	uint64_t addr;
-	const char *name;
-	uint32_t n;
-	uint32_t order; /* the later in the file, the lower */
+	uint32_t at, n; /* its name in the text */
 };
 
 struct symtab {
-	struct ARRAY(struct ksym) syms; /* by address */
+	const char *text;
+	size_t n, size, n_ordered; /* so many are in the order of the text and of addresses */
+	struct ksym *syms;	   /* by address; of equal ones the later in the text first */
 };
 
 static bool is_blank(char c)
@@ -44,10 +47,37 @@ static unsigned parse_hex(const char *p, const char *end, uint64_t *ret)
 	return n;
 }
 
+static bool grow(struct symtab *k)
+{
+	size_t size = 2 * k->size + 16;
+	struct ksym *p = reallocarray(k->syms, size, sizeof(*p));
+
+	if (!p)
+		return false;
+	k->syms = p;
+	k->size = size;
+	return true;
+}
+
+static inline bool add(struct symtab *k, uint64_t addr, const char *name, size_t n)
+{
+	if (k->n == k->size && !grow(k))
+		return false;
+	k->n_ordered += k->n == k->n_ordered && (!k->n || addr >= k->syms[k->n - 1].addr);
+	k->syms[k->n++] = (struct ksym){addr, (uint32_t)(name - k->text), (uint32_t)n};
+	return true;
+}
+
+static inline bool add_symbol(struct symtab *k, uint64_t addr, char type, const char *name,
+			      size_t n)
+{
+	/* '$': marks of ARM's assembler; 'a': per-CPU offsets of x86 */
+	return *name == '$' || type == 'A' || type == 'a' || add(k, addr, name, n);
+}
+
 /* "ADDRESS TYPE NAME" and perhaps "\t[MODULE]". */
 static bool take_line(struct symtab *k, const char *p, const char *end)
 {
-	struct ksym *s;
 	uint64_t addr;
 	unsigned n = parse_hex(p, end, &addr);
 	const char *name;
@@ -63,20 +93,67 @@ static bool take_line(struct symtab *k, const char *p, const char *end)
 		p++;
 	for (name = p; p < end && !is_blank(*p); p++)
 		;
-	if (p == name || p - name > NAME_MAX_BYTES)
+	return p > name && p - name <= NAME_MAX_BYTES &&
+	       add_symbol(k, addr, type, name, (size_t)(p - name));
+}
+
+/* 16 small hex digits at once; false when they are others. */
+static inline bool parse_16(const char *p, uint64_t *ret)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('0'));
+	__m128i letter = _mm_sub_epi8(v, _mm_set1_epi8('a'));
+	/* unsigned: less than 10, less than 6 */
+	__m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(9)), digit);
+	__m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(5)), letter);
+
+	if (_mm_movemask_epi8(_mm_or_si128(is_digit, is_letter)) != 0xffff)
 		return false;
-	/* '$': marks of ARM's assembler; 'a': per-CPU offsets of x86 */
-	if (*name == '$' || type == 'A' || type == 'a')
+	letter = _mm_and_si128(is_letter, _mm_add_epi8(letter, _mm_set1_epi8(10)));
+	v = _mm_or_si128(_mm_and_si128(is_digit, digit), letter);
+	/* in each 16 bits the digit in front is the low byte */
+	v = _mm_or_si128(_mm_slli_epi16(v, 4), _mm_srli_epi16(v, 8));
+	v = _mm_packus_epi16(_mm_and_si128(v, _mm_set1_epi16(0xff)), _mm_setzero_si128());
+	*ret = __builtin_bswap64((uint64_t)_mm_cvtsi128_si64(v));
+	return true;
+}
+
+/* Where the name ends: the next blank or newline, or NULL when it is not near. */
+static inline const char *end_of_name(const char *p, const char *end)
+{
+	for (unsigned i = 0; i < 4 && end - p >= 16; i++, p += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+		__m128i low = _mm_cmpeq_epi8(v, _mm_set1_epi8('\n'));
+
+		low = _mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8('\t')));
+		low = _mm_or_si128(low, _mm_cmpeq_epi8(v, _mm_set1_epi8(' ')));
+		if (_mm_movemask_epi8(low))
+			return p + __builtin_ctz((unsigned)_mm_movemask_epi8(low));
+	}
+	return NULL;
+}
+
+/* Nearly all lines are of one form. *ret: where the next one begins, NULL: this one is of another. */
+static inline bool take_usual_line(struct symtab *k, const char *p, const char *end,
+				   const char **ret)
+{
+	const char *name = p + LINE_HEAD, *name_end;
+	uint64_t addr;
+
+	*ret = NULL;
+	if (end - p < LINE_HEAD || !is_blank(p[16]) || !is_blank(p[18]) || is_blank(p[17]) ||
+	    p[17] == '\n' || !parse_16(p, &addr))
 		return true;
-	s = array_add(&k->syms);
-	if (s)
-		*s = (struct ksym){addr, name, (uint32_t)(p - name), 0 - (uint32_t)k->syms.n};
-	return s != NULL;
+	name_end = end_of_name(name, end);
+	if (!name_end || name_end == name)
+		return true;
+	*ret = *name_end == '\n' ? name_end : memchr(name_end, '\n', (size_t)(end - name_end));
+	*ret = *ret ? *ret + 1 : end;
+	return add_symbol(k, addr, p[17], name, (size_t)(name_end - name));
 }
 
 static bool take_printk(struct symtab *k, const char *p, const char *end)
 {
-	struct ksym *s;
 	uint64_t addr;
 	unsigned n;
 
@@ -91,10 +168,7 @@ static bool take_printk(struct symtab *k, const char *p, const char *end)
 	p += p < end && *p == '"';
 	end -= end > p && end[-1] == '"';
 	end -= end - p >= 2 && !memcmp(end - 2, "\\n", 2) ? 2 : 0;
-	s = array_add(&k->syms);
-	if (s)
-		*s = (struct ksym){addr, p, (uint32_t)(end - p), 0 - (uint32_t)k->syms.n};
-	return s != NULL;
+	return add(k, addr, p, (size_t)(end - p));
 }
 
 static int compare(const void *a, const void *b)
@@ -103,46 +177,90 @@ static int compare(const void *a, const void *b)
 
 	if (x->addr != y->addr)
 		return x->addr < y->addr ? -1 : 1;
-	return x->order < y->order ? -1 : x->order > y->order;
+	return x->at > y->at ? -1 : x->at < y->at;
 }
 
-static int build(const char *text, size_t n,
-		 bool (*take)(struct symtab *, const char *, const char *), struct symtab **ret)
+static void reverse_equal(struct ksym *v, size_t n)
+{
+	for (size_t i = 0, end; i < n; i = end) {
+		for (end = i + 1; end < n && v[end].addr == v[i].addr; end++)
+			;
+		for (size_t lo = i, hi = end - 1; lo < hi; lo++, hi--) {
+			struct ksym s = v[lo];
+
+			v[lo] = v[hi];
+			v[hi] = s;
+		}
+	}
+}
+
+/* The kernel's own symbols come in order, and then those of modules, which do not. */
+static int sort(struct symtab *k)
+{
+	size_t n = k->n_ordered, n_rest = k->n - n;
+	struct ksym *rest = n_rest ? malloc(n_rest * sizeof(*rest)) : NULL;
+
+	if (n_rest && !rest)
+		return -ENOMEM;
+	reverse_equal(k->syms, n);
+	if (n_rest) {
+		memcpy(rest, k->syms + n, n_rest * sizeof(*rest));
+		qsort(rest, n_rest, sizeof(*rest), compare);
+	}
+	for (size_t to = k->n; n_rest;)
+		k->syms[--to] = n && compare(&k->syms[n - 1], &rest[n_rest - 1]) > 0
+					? k->syms[--n]
+					: rest[--n_rest];
+	free(rest);
+	return 0;
+}
+
+static int build(const char *text, size_t n, bool printk, struct symtab **ret)
 {
 	struct symtab *k = calloc(1, sizeof(*k));
-	const char *end;
+	const char *end, *next;
+	bool go_on = true;
 
 	if (!k)
 		return -ENOMEM;
-	n = strnlen(text, n);
-	for (end = text + n; text < end;) {
-		const char *eol = memchr(text, '\n', (size_t)(end - text)) ?: end;
-
-		if (eol > text && !take(k, text, eol))
-			break;
-		text = eol + 1;
+	k->text = text;
+	n = strnlen(text, n < UINT32_MAX ? n : UINT32_MAX);
+	k->size = n / LINE_BYTES + 16;
+	k->syms = malloc(k->size * sizeof(*k->syms));
+	for (end = text + n; text < end && go_on && k->syms; text = next) {
+		next = NULL;
+		if (!printk)
+			go_on = take_usual_line(k, text, end, &next);
+		if (next)
+			continue;
+		next = memchr(text, '\n', (size_t)(end - text)) ?: end;
+		if (next > text)
+			go_on = (printk ? take_printk : take_line)(k, text, next);
+		next++;
 	}
-	if (k->syms.n)
-		qsort(k->syms.v, k->syms.n, sizeof(*k->syms.v), compare);
+	if (!k->syms || sort(k)) {
+		symtab_free(k);
+		return -ENOMEM;
+	}
 	*ret = k;
 	return 0;
 }
 
 int symtab_new(const char *text, size_t n, struct symtab **ret)
 {
-	return build(text, n, take_line, ret);
+	return build(text, n, false, ret);
 }
 
 int symtab_new_printk(const char *text, size_t n, struct symtab **ret)
 {
-	return build(text, n, take_printk, ret);
+	return build(text, n, true, ret);
 }
 
 void symtab_free(struct symtab *k)
 {
 	if (!k)
 		return;
-	array_free(&k->syms);
+	free(k->syms);
 	free(k);
 }
 
@@ -150,17 +268,17 @@ void symtab_free(struct symtab *k)
  * address is in it. */
 const char *symtab_find(const struct symtab *k, uint64_t addr, uint64_t *ret_start, size_t *ret_n)
 {
-	size_t lo = 0, hi = k ? k->syms.n : 0;
+	size_t lo = 0, hi = k ? k->n : 0;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
-		const struct ksym *s = &k->syms.v[mid];
-		uint64_t next = mid + 1 < k->syms.n ? s[1].addr : 0;
+		const struct ksym *s = &k->syms[mid];
+		uint64_t next = mid + 1 < k->n ? s[1].addr : 0;
 
 		if (addr == s->addr || (addr > s->addr && addr < next)) {
 			*ret_start = s->addr;
 			*ret_n = s->n;
-			return s->name;
+			return k->text + s->at;
 		}
 		if (addr < s->addr)
 			hi = mid;
@@ -182,8 +300,8 @@ uint64_t symtab_address(const struct symtab *k, const char *name)
 {
 	size_t n = strlen(name);
 
-	for (size_t i = 0; k && i < k->syms.n; i++)
-		if (k->syms.v[i].n == n && !memcmp(k->syms.v[i].name, name, n))
-			return k->syms.v[i].addr;
+	for (size_t i = 0; k && i < k->n; i++)
+		if (k->syms[i].n == n && !memcmp(k->text + k->syms[i].at, name, n))
+			return k->syms[i].addr;
 	return 0;
 }
