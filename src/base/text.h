@@ -20,6 +20,17 @@ must_check int text_to_bytes(const char *text, uint64_t *ret_bytes);
 
 #define TEXT_DIGITS 20 /* of the longest decimal number */
 
+/* The digits of a number below 10^8 as bytes 0 to 9, the first of them the lowest. */
+static inline uint64_t text_8_digits(uint32_t v)
+{
+	uint64_t x = v / 10000 | (uint64_t)(v % 10000) << 32, high;
+
+	high = (x * 10486) >> 20 & 0x7f0000007f; /* 4 digits: by 100 */
+	x = high | (x - 100 * high) << 16;
+	high = (x * 103) >> 10 & 0xf000f000f000f; /* 2: by 10 */
+	return high | (x - 10 * high) << 8;
+}
+
 extern const char text_digit_pairs[]; /* "00" to "99" */
 /* The decimal digits of v, so that they end at end: where they begin. */
 char *text_digits(char *end, uint64_t v);

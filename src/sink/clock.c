@@ -109,9 +109,14 @@ void clock_view_free(struct clock_view *v)
 	free(v);
 }
 
-unsigned clock_view_width(const struct clock_view *v)
+static inline unsigned width_of(const struct clock_view *v)
 {
 	return v->mode == CLOCK_START ? 15 : 20;
+}
+
+unsigned clock_view_width(const struct clock_view *v)
+{
+	return width_of(v);
 }
 
 /* Digits that end at end, right-aligned. */
@@ -141,28 +146,28 @@ static char *write_seconds(char *to, uint64_t ns, bool negative, unsigned width)
 /* Nine digits at to. */
 static inline char *write_nanoseconds(char *to, uint32_t ns)
 {
-	uint32_t high = ns / 100000, low = ns % 100000;
+	uint32_t high = ns / 100000000;
+	uint64_t rest = text_8_digits(ns - high * 100000000) | 0x3030303030303030;
 
-	memcpy(to, text_digit_pairs + high / 100 * 2, 2);
-	memcpy(to + 2, text_digit_pairs + high % 100 * 2, 2);
-	memcpy(to + 4, text_digit_pairs + low / 1000 * 2, 2);
-	memcpy(to + 6, text_digit_pairs + low / 10 % 100 * 2, 2);
-	to[8] = (char)('0' + low % 10);
+	*to = (char)('0' + high);
+	memcpy(to + 1, &rest, 8);
 	return to + 9;
+}
+
+static __attribute__((noinline)) void remember_second(struct clock_memo *memo, uint64_t ns,
+						      unsigned width)
+{
+	memo->ns = ns - ns % NS;
+	memo->n = (uint8_t)(write_seconds(memo->text, memo->ns, false, width) - memo->text - 9);
 }
 
 /* The same as write_seconds(), but most times have the seconds of the one before. */
 static inline char *write_time(struct clock_memo *memo, char *to, uint64_t ns, unsigned width)
 {
-	uint64_t s = ns / NS;
-
-	if (s != memo->s || !memo->n) {
-		memo->s = s;
-		memo->n =
-			(uint8_t)(write_seconds(memo->text, s * NS, false, width) - memo->text - 9);
-	}
+	if (ns - memo->ns >= NS || !memo->n)
+		remember_second(memo, ns, width);
 	memcpy(to, memo->text, CLOCK_VIEW_BYTES);
-	return write_nanoseconds(to + memo->n, (uint32_t)(ns - s * NS));
+	return write_nanoseconds(to + memo->n, (uint32_t)(ns - memo->ns));
 }
 
 static char *write_number(char *to, uint64_t v, unsigned width)
@@ -172,10 +177,10 @@ static char *write_number(char *to, uint64_t v, unsigned width)
 	return right_aligned(to, text_digits(end, v), end, width);
 }
 
-char *clock_view_write(const struct clock_view *v, struct clock_memo *memo, char *to,
-		       uint64_t ticks)
+static __attribute__((noinline)) char *
+write_other(const struct clock_view *v, struct clock_memo *memo, char *to, uint64_t ticks)
 {
-	unsigned width = clock_view_width(v);
+	unsigned width = width_of(v);
 	struct fit_ns f;
 
 	switch (v->mode) {
@@ -194,6 +199,14 @@ char *clock_view_write(const struct clock_view *v, struct clock_memo *memo, char
 			return write_seconds(to, 0 - (uint64_t)f.ns, true, width);
 		return write_time(memo, to, (uint64_t)f.ns, width);
 	}
+}
+
+char *clock_view_write(const struct clock_view *v, struct clock_memo *memo, char *to,
+		       uint64_t ticks)
+{
+	if (v->mode != CLOCK_START || ticks < v->first_ticks)
+		return write_other(v, memo, to, ticks);
+	return write_time(memo, to, conv_to_ns(&v->conv, ticks - v->first_ticks), width_of(v));
 }
 
 void clock_view_put_span(const struct clock_view *v, struct out *o, uint64_t ticks)

@@ -30,8 +30,8 @@ void clock_view_free(struct clock_view *v);
 #define CLOCK_VIEW_BYTES 32
 /* What the time before was up to its point: of a thread, of one view. Zero-initialise. */
 struct clock_memo {
-	uint64_t s;
-	uint8_t n; /* bytes of text; 0: nothing yet */
+	uint64_t ns; /* of whole seconds */
+	uint8_t n;   /* bytes of text; 0: nothing yet */
 	char text[CLOCK_VIEW_BYTES];
 };
 /* Right-aligned to clock_view_width() columns; CLOCK_VIEW_BYTES are written. Returns its end. */

@@ -4,6 +4,9 @@
 
 #include <emmintrin.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "base/text.h"
 
 /* Numbers at p, without a look at an end; return theirs. Of the FMT_NUM_ROOM bytes from p on those that
  * a number does not need are overwritten. */
@@ -30,10 +33,20 @@ char *fmt_udec_long_at(char *p, uint64_t v);
 
 static inline char *fmt_udec_at(char *p, uint64_t v)
 {
-	if (v >= 10)
+	uint64_t digits;
+	unsigned zeros;
+
+	if (v < 10) {
+		*p = (char)('0' + v);
+		return p + 1;
+	}
+	if (v >= 100000000)
 		return fmt_udec_long_at(p, v);
-	*p = (char)('0' + v);
-	return p + 1;
+	digits = text_8_digits((uint32_t)v);
+	zeros = (unsigned)__builtin_ctzll(digits | (uint64_t)1 << 56) / 8;
+	digits = (digits | 0x3030303030303030) >> 8 * zeros;
+	memcpy(p, &digits, 8);
+	return p + 8 - zeros;
 }
 
 static inline char *fmt_dec_at(char *p, int64_t v)

@@ -267,12 +267,13 @@ static inline uint64_t load_wide(const struct fmt_run *r, const struct fmt_op *o
 	return v << op->kept >> op->kept;
 }
 
-static inline char *lit_field_at(char *p, const struct fmt_run *r, const struct fmt_op *op)
+static inline char *lit_field_at(char *p, const struct fmt_run *r, const struct fmt_op *op,
+				 unsigned code)
 {
 	uint64_t v = load_wide(r, op);
 
 	memcpy(p, op->s, FMT_LIT_ROOM);
-	return plain_at(p + op->n, op->code - FMT_LIT_DEC + FMT_DEC, op->shown, op->spec.width, v);
+	return plain_at(p + op->n, code, op->shown, op->spec.width, v);
 }
 
 /* What goes on with values; returns where the stack then ends. */
@@ -337,8 +338,14 @@ void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
 		g->form(r, g);
 	for (const struct fmt_op *op = g->ops; op->code != FMT_END && r->out.p < end; op++) {
 		switch (op->code) {
-		case FMT_LIT_DEC ... FMT_LIT_HEX:
-			r->out.p = lit_field_at(r->out.p, r, op);
+		case FMT_LIT_DEC:
+			r->out.p = lit_field_at(r->out.p, r, op, FMT_DEC);
+			break;
+		case FMT_LIT_UDEC:
+			r->out.p = lit_field_at(r->out.p, r, op, FMT_UDEC);
+			break;
+		case FMT_LIT_HEX:
+			r->out.p = lit_field_at(r->out.p, r, op, FMT_HEX);
 			break;
 		case FMT_LIT:
 			fmt_put_lit(&r->out, op->s, op->n);

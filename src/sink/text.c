@@ -210,11 +210,11 @@ static void make_head(struct printer *p, const struct event *ev, int pid, struct
 		return;
 	put_place(p, o, ev);
 	put_task(o, ev->comm, pid);
-	*h = (struct head){.machine = ev->machine,
-			   .cpu = ev->cpu,
-			   .n = (uint16_t)o->n,
-			   .pid = pid,
-			   .comm = ev->comm};
+	h->machine = ev->machine;
+	h->cpu = ev->cpu;
+	h->n = (uint16_t)o->n;
+	h->pid = pid;
+	h->comm = ev->comm;
 	memcpy(h->s, o->buf, o->n);
 }
 
