@@ -7,11 +7,14 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/text.h"
+
 static enum log_level max_level = LOG_INFO;
 static bool progress_shown;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static void (*divert)(void *ctx, const char *text);
 static void *divert_ctx;
+static _Thread_local struct strbuf *kept;
 
 void log_divert_errors(void (*take)(void *ctx, const char *text), void *ctx)
 {
@@ -51,6 +54,31 @@ __attribute__((format(printf, 1, 0))) static void hand_over(const char *fmt, va_
 	divert(divert_ctx, text);
 }
 
+/* The level, the text, a NUL. */
+__attribute__((format(printf, 2, 0))) static void keep(enum log_level level, const char *fmt,
+						       va_list ap)
+{
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), fmt, ap);
+	strbuf_add(kept, &(char){(char)level}, 1);
+	strbuf_add(kept, text, strlen(text) + 1);
+}
+
+void log_keep(struct strbuf *to)
+{
+	kept = to;
+}
+
+void log_tell(const struct strbuf *from)
+{
+	for (size_t at = 0; at < from->n; at += strlen(from->s + at) + 1) {
+		enum log_level level = (enum log_level)from->s[at++];
+
+		log_print(level, "%s", from->s + at);
+	}
+}
+
 __attribute__((format(printf, 2, 0))) static void print_line(enum log_level level, const char *fmt,
 							     va_list ap)
 {
@@ -60,6 +88,10 @@ __attribute__((format(printf, 2, 0))) static void print_line(enum log_level leve
 
 	if (level > max_level)
 		return;
+	if (kept) {
+		keep(level, fmt, ap);
+		return;
+	}
 	pthread_mutex_lock(&lock);
 	errno = saved; /* for %m */
 	if (divert && level == LOG_ERR) {

@@ -33,6 +33,12 @@ void log_errno(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3
  * command that reports failures of others as its data. */
 void log_divert_errors(void (*take)(void *ctx, const char *text), void *ctx);
 
+/* From here on this thread's messages are added to kept instead of being printed, until it is called with
+ * NULL; log_tell() then prints them: so that threads' messages come in an order that is always the same. */
+struct strbuf;
+void log_keep(struct strbuf *kept);
+void log_tell(const struct strbuf *kept);
+
 /* One line that is rewritten in place, only when stderr is a terminal (and not -q).
  * Any other message first ends it. log_progress_end() removes it. */
 void log_progress(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -84,13 +84,15 @@ static int open_paths(struct input_paths *p, const struct input_options *o, stru
 
 int input_paths_open(struct input_paths *p, const struct input_given *given, struct input **ret)
 {
-	struct input_options o = {given->texts.v, given->texts.n, given->offsets.v,
-				  given->offsets.n};
-	int r = open_paths(p, &o, ret);
+	struct input_options o = {
+		.texts = given->texts.v,
+		.n_texts = given->texts.n,
+		.offsets = given->offsets.v,
+		.n_offsets = given->offsets.n,
+		.threads = given->jobs < UINT_MAX ? (unsigned)given->jobs : UINT_MAX,
+	};
 
-	if (!r)
-		(*ret)->threads = given->jobs < UINT_MAX ? (unsigned)given->jobs : UINT_MAX;
-	return r;
+	return open_paths(p, &o, ret);
 }
 
 void input_paths_free(struct input_paths *p)

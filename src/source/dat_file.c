@@ -194,8 +194,15 @@ static void dat_free(struct source *s)
 	free(d);
 }
 
+/* What formats cannot be parsed is for -v to say. */
+static void silence(void)
+{
+	tep_set_loglevel(TEP_LOG_NONE);
+}
+
 static int dat_open(const char *path, struct source **ret)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	_cleanup_source_ struct source *s = NULL;
 	struct dat_map *map;
 	struct dat *d = calloc(1, sizeof(*d));
@@ -205,7 +212,8 @@ static int dat_open(const char *path, struct source **ret)
 		return log_err_r(-ENOMEM, "cannot open \"%s\": %m", path);
 	s = &d->s;
 	d->s.ops = &source_tracedat;
-	tep_set_loglevel(TEP_LOG_NONE); /* what formats cannot be parsed is for -v to say */
+	pthread_mutex_init(&d->symbols_lock, NULL);
+	pthread_once(&once, silence);
 	d->tep = tep_alloc();
 	d->s.facts.uname = strdup("");
 	d->s.facts.clock = strdup("");

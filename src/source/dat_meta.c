@@ -3,11 +3,15 @@
 #include "source/dat.h"
 
 #include <event-parse.h>
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "source/dat_format.h"
+
+/* libtraceevent's parser has static buffers, whatever the handle. */
+static pthread_mutex_t parser_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* u64 length and as many bytes, behind a name. */
 static int take_named(struct dat_in *in, const char *name, const void **ret, uint64_t *ret_n)
@@ -31,13 +35,25 @@ int dat_meta_header(struct dat *d, struct dat_in *in)
 	copy = strndup(p, n);
 	if (!copy)
 		return -ENOMEM;
+	pthread_mutex_lock(&parser_lock);
 	tep_parse_header_page(d->tep, copy, strlen(copy), (int)d->user_long);
+	pthread_mutex_unlock(&parser_lock);
 	free(copy);
 	d->commit_bytes = (unsigned)tep_get_header_page_size(d->tep);
 	if ((d->commit_bytes != 4 && d->commit_bytes != 8) ||
 	    tep_get_header_timestamp_size(d->tep) != 8)
 		return dat_err(d, at, "the ring buffer's page header is of an unknown shape");
 	return take_named(in, "header_event", &p, &n);
+}
+
+static int parse(struct dat *d, const char *text, size_t n, const char *system)
+{
+	int r;
+
+	pthread_mutex_lock(&parser_lock);
+	r = tep_parse_event(d->tep, text, n, system);
+	pthread_mutex_unlock(&parser_lock);
+	return r;
 }
 
 /* Only the fields: its text is then what report --raw shows. */
@@ -47,7 +63,7 @@ static int parse_fields(struct dat *d, const char *text, size_t n, const char *s
 
 	strbuf_add(&b, text, n);
 	strbuf_puts(&b, "print fmt: \"\"\n");
-	return b.failed ? -ENOMEM : tep_parse_event(d->tep, b.s, b.n, system);
+	return b.failed ? -ENOMEM : parse(d, b.s, b.n, system);
 }
 
 static int take_format(struct dat *d, struct dat_in *in, const char *system)
@@ -65,7 +81,7 @@ static int take_format(struct dat *d, struct dat_in *in, const char *system)
 		return -ENODATA;
 	switch (format_check(p, n, &fmt)) {
 	case FORMAT_SANE:
-		r = tep_parse_event(d->tep, p, n, system);
+		r = parse(d, p, n, system);
 		break;
 	case FORMAT_FIELDS:
 		r = parse_fields(d, p, fmt, system);

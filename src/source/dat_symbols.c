@@ -12,8 +12,6 @@
 #define PRINTK_MAX 1024
 #define TEXT_MAX   (256u << 20) /* kallsyms of a large kernel has 20 MB */
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
 /* A format of trace_printk() comes with an address in front. */
 static void drop_insane_lines(char *text)
 {
@@ -73,17 +71,18 @@ const struct symtab *dat_symbols(const struct source *source, enum source_symbol
 
 	if (atomic_load_explicit(&s->loaded, memory_order_acquire))
 		return s->syms;
-	pthread_mutex_lock(&lock);
+	pthread_mutex_lock(&d->symbols_lock);
 	if (!atomic_load_explicit(&s->loaded, memory_order_relaxed)) {
 		load(d, which, s);
 		atomic_store_explicit(&s->loaded, true, memory_order_release);
 	}
-	pthread_mutex_unlock(&lock);
+	pthread_mutex_unlock(&d->symbols_lock);
 	return s->syms;
 }
 
 void dat_symbols_free(struct dat *d)
 {
+	pthread_mutex_destroy(&d->symbols_lock);
 	for (unsigned i = 0; i < SYMBOLS_N; i++) {
 		symtab_free(d->symbols[i].syms);
 		dat_section_close(&d->symbols[i].section);

@@ -2,6 +2,7 @@
 /* The trace.dat reader's own structures. */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "base/array.h"
@@ -64,8 +65,7 @@ struct dat_place { /* where a CPU's data should be */
 	struct dat_map *map;
 	uint64_t offset, n;
 	uint32_t page_bytes;
-	bool compressed;
-	bool open_ended; /* n is what was found; there was more */
+	bool compressed, open_ended; /* the latter: n is what was found; there was more */
 };
 
 struct dat_stat { /* of a CPUSTAT option */
@@ -91,11 +91,11 @@ struct dat {
 	uint32_t page_bytes, cpus;
 	uint8_t compression;		      /* enum dat_compression */
 	uint64_t bytes_wanted, bytes_missing; /* of events */
-	unsigned first_cut_cpu;
+	unsigned first_cut_cpu, told_broken;
 	bool any_cut;
-	unsigned told_broken;
 	struct tep_handle *tep;
 	bool plugins_loaded, texts_loaded; /* the latter: symbols, printk formats are in tep */
+	pthread_mutex_t symbols_lock;	   /* to load them */
 	struct dat_symbols {
 		_Atomic(bool) loaded;
 		struct dat_section section;

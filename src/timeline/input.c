@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "timeline/input_parts.h"
 
+#define THREADS_MAX 8 /* that open files: starting more takes longer than what they would do */
+
 static bool name_taken(const struct input *in, const char *name)
 {
 	array_for_each(m, &in->machines)
@@ -110,9 +112,9 @@ const struct input_vcpu *input_vcpu_of_cpu(const struct input_machine *m, unsign
 	return m->same ? input_vcpu_of_cpu(m->same, cpu) : NULL;
 }
 
-static int add_by_hand(struct input *in, const struct input_options *o)
+static int add_by_hand(struct input *in, const struct input_options *o, struct crew *crew)
 {
-	int r = input_add_texts(in, o);
+	int r = input_add_texts(in, o, crew);
 
 	for (size_t i = 0; i < o->n_offsets && !r; i++)
 		r = input_set_offset(in, o->offsets[i]);
@@ -133,20 +135,35 @@ static void link_parts(struct input *in)
 	}
 }
 
-static int open_paths(struct input *in, const char *const *paths, size_t n)
+static int open_paths(struct input *in, const char *const *paths, size_t n, struct crew *crew)
 {
 	struct stat st;
 
 	if (!n)
 		return 0;
 	if (n == 1 && !stat(paths[0], &st) && S_ISDIR(st.st_mode))
-		return input_from_session(in, paths[0]);
-	return input_from_files(in, paths, n);
+		return input_from_session(in, paths[0], crew);
+	return input_from_files(in, paths, n, crew);
 }
 
 int input_open(const char *const *paths, size_t n, struct input **ret)
 {
 	return input_open_with(paths, n, &(struct input_options){0}, ret);
+}
+
+static int fill(struct input *in, const char *const *paths, size_t n, const struct input_options *o)
+{
+	unsigned threads = o->threads ?: crew_cpus();
+	struct crew *crew;
+	int r = crew_new(threads < THREADS_MAX ? threads : THREADS_MAX, &crew);
+
+	if (r)
+		return r;
+	r = open_paths(in, paths, n, crew);
+	if (!r)
+		r = add_by_hand(in, o, crew);
+	crew_free(crew);
+	return r;
 }
 
 int input_open_with(const char *const *paths, size_t n, const struct input_options *o,
@@ -158,10 +175,10 @@ int input_open_with(const char *const *paths, size_t n, const struct input_optio
 
 	if (in)
 		in->title = n ? strdup(title) : strndup(title, strcspn(title, ","));
-	if (in && in->title)
-		r = open_paths(in, paths, n);
-	if (!r)
-		r = add_by_hand(in, o);
+	if (in && in->title) {
+		in->threads = o->threads;
+		r = fill(in, paths, n, o);
+	}
 	if (r == -ENOMEM)
 		log_errno(r, "cannot open \"%s\": %m", title);
 	if (r)

@@ -64,6 +64,7 @@ struct input_options {
 	size_t n_texts;
 	const char *const *offsets; /* of --offset: NAME=TICKS, guest TSC less host TSC */
 	size_t n_offsets;
+	unsigned threads; /* that may be used, then and by passes; 0: one per CPU */
 };
 
 /* One path that is a directory: a session; else files. One message per failure. Problems that do not

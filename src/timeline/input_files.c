@@ -241,7 +241,8 @@ static int add_guest(struct input *in, struct source **slot, const struct source
 	return r ? r : align_guest(m, host, scan);
 }
 
-static int add_host(struct input *in, struct file_set *f, struct offset_scan *scan)
+static int add_host(struct input *in, struct file_set *f, struct crew *crew,
+		    struct offset_scan *scan)
 {
 	_cleanup_free_ char *name = f->host ? machine_name(f->host, NULL) : strdup("host");
 	struct input_machine *m = name ? input_machine_add(in, name, false) : NULL;
@@ -254,7 +255,7 @@ static int add_host(struct input *in, struct file_set *f, struct offset_scan *sc
 	for (size_t i = 0; i < f->n; i++)
 		if (f->v[i] == f->host)
 			m->source = TAKE_PTR(f->v[i]);
-	r = f->n > 1 ? offset_scan(m->source, true, scan) : 0;
+	r = f->n > 1 ? offset_scan(m->source, true, crew, scan) : 0;
 	return r;
 }
 
@@ -275,13 +276,13 @@ static void set_conv(struct input *in)
 	}
 }
 
-static int fill(struct input *in, struct file_set *f)
+static int fill(struct input *in, struct file_set *f, struct crew *crew)
 {
 	struct offset_scan scan = {0};
 	int r;
 
 	f->host = find_host(f);
-	r = add_host(in, f, &scan);
+	r = add_host(in, f, crew, &scan);
 	for (size_t i = 0; i < f->n && !r; i++)
 		if (f->v[i])
 			r = add_guest(in, &f->v[i], f->host, &scan);
@@ -290,15 +291,57 @@ static int fill(struct input *in, struct file_set *f)
 	return r;
 }
 
-int input_from_files(struct input *in, const char *const *paths, size_t n)
+struct opening { /* of a file, by any thread */
+	struct job job;
+	const char *path;
+	struct source *source;
+	struct strbuf said;
+	int r;
+};
+
+static void open_one(struct job *j, unsigned worker)
+{
+	struct opening *o = (struct opening *)j;
+
+	log_keep(&o->said);
+	o->r = source_open(o->path, &o->source);
+	log_keep(NULL);
+}
+
+/* What is said, and of which file the error is, does not depend on who is first. */
+static int open_all(const char *const *paths, size_t n, struct crew *crew, struct file_set *f)
+{
+	struct opening *o = calloc(n, sizeof(*o));
+	int r = o ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && o; i++) {
+		o[i].job.run = open_one;
+		o[i].path = paths[i];
+		crew_submit(crew, &o[i].job, false);
+	}
+	for (size_t i = 0; i < n && !r; i++) {
+		crew_wait(crew, &o[i].job);
+		log_tell(&o[i].said);
+		r = o[i].r;
+		if (!r)
+			f->v[i] = TAKE_PTR(o[i].source);
+	}
+	for (size_t i = 0; i < n && o; i++) {
+		crew_cancel(crew, &o[i].job);
+		source_free(o[i].source);
+		strbuf_free(&o[i].said);
+	}
+	free(o);
+	return r;
+}
+
+int input_from_files(struct input *in, const char *const *paths, size_t n, struct crew *crew)
 {
 	struct file_set f = {.v = calloc(n, sizeof(*f.v)), .n = n};
-	int r = f.v ? 0 : -ENOMEM;
+	int r = f.v ? open_all(paths, n, crew, &f) : -ENOMEM;
 
-	for (size_t i = 0; i < n && !r; i++)
-		r = source_open(paths[i], &f.v[i]);
 	if (!r)
-		r = fill(in, &f);
+		r = fill(in, &f, crew);
 	for (size_t i = 0; i < n && f.v; i++)
 		source_free(f.v[i]);
 	free(f.v);

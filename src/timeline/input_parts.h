@@ -5,8 +5,9 @@
 #include "timeline/input.h"
 #include "timeline/offsets.h"
 
-must_check int input_from_session(struct input *in, const char *path);
-must_check int input_from_files(struct input *in, const char *const *paths, size_t n);
+must_check int input_from_session(struct input *in, const char *path, struct crew *crew);
+must_check int input_from_files(struct input *in, const char *const *paths, size_t n,
+				struct crew *crew);
 
 /* A machine more, or NULL without memory. name is copied and made different from the others. */
 struct input_machine *input_machine_add(struct input *in, const char *name, bool is_guest);
@@ -19,7 +20,7 @@ must_check int input_align(struct input_machine *m, const struct offset_scan *sc
 
 /* input_text.c: texts as machines, with what the host saw of their guests' offsets; an offset given
  * by hand; then, when all offsets are known, the vCPUs of the texts' lines. */
-must_check int input_add_texts(struct input *in, const struct input_options *o);
+must_check int input_add_texts(struct input *in, const struct input_options *o, struct crew *crew);
 /* input_qemu.c: a trace of QEMU's as a machine more, a part of the host; takes the spec over. */
 struct textlog_spec;
 must_check int input_add_qemu(struct input *in, struct textlog_spec *spec);

@@ -144,7 +144,8 @@ static int align_guest(struct input_machine *m, const struct session_machine *sm
 	return r;
 }
 
-static int align_guests(struct input *in, const char *dir, const struct session *s)
+static int align_guests(struct input *in, const char *dir, const struct session *s,
+			struct crew *crew)
 {
 	_cleanup_source_ struct source *offsets = NULL;
 	struct offset_scan scan = {0};
@@ -161,7 +162,7 @@ static int align_guests(struct input *in, const char *dir, const struct session 
 		r = 0;
 	}
 	if (!r && offsets)
-		r = offset_scan(offsets, false, &scan);
+		r = offset_scan(offsets, false, crew, &scan);
 	for (size_t i = 0; i < s->machines.n && !r; i++)
 		if (s->machines.v[i].is_guest)
 			r = align_guest(&in->machines.v[i], &s->machines.v[i], s, &scan);
@@ -181,7 +182,7 @@ static int copy_pairs(struct input *in, const struct session *s)
 	return 0;
 }
 
-int input_from_session(struct input *in, const char *path)
+int input_from_session(struct input *in, const char *path, struct crew *crew)
 {
 	_cleanup_session_ struct session s = {0};
 	int r = session_load(path, &s);
@@ -202,5 +203,5 @@ int input_from_session(struct input *in, const char *path)
 		r = add_parts(in, path, &s.machines.v[i], i);
 	if (!r)
 		r = copy_pairs(in, &s);
-	return r ? r : align_guests(in, path, &s);
+	return r ? r : align_guests(in, path, &s, crew);
 }

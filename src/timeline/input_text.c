@@ -168,10 +168,10 @@ static int claim_offsets(struct input *in, struct input_machine *m, const struct
 	return r;
 }
 
-static int scan_offsets(struct input *in, struct input_machine *m)
+static int scan_offsets(struct input *in, struct input_machine *m, struct crew *crew)
 {
 	struct offset_scan scan = {0};
-	int r = offset_scan(in->machines.v[0].source, true, &scan);
+	int r = offset_scan(in->machines.v[0].source, true, crew, &scan);
 
 	if (!r)
 		r = claim_threads(in, m, &scan);
@@ -185,7 +185,7 @@ static int scan_offsets(struct input *in, struct input_machine *m)
 	return 0;
 }
 
-int input_add_texts(struct input *in, const struct input_options *o)
+int input_add_texts(struct input *in, const struct input_options *o, struct crew *crew)
 {
 	size_t first;
 	int r = 0;
@@ -209,7 +209,7 @@ int input_add_texts(struct input *in, const struct input_options *o)
 		struct input_machine *m = &in->machines.v[i];
 
 		if (m->is_guest && !m->same && in->machines.v[0].source)
-			r = scan_offsets(in, m);
+			r = scan_offsets(in, m, crew);
 	}
 	return r;
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "source/hold.h"
 
 enum { ITEMS = 256, SLOT_BITS = 16, THREADS_MAX = 1 << 15 };
 
@@ -60,11 +61,9 @@ static uint32_t *find_slot(struct offset_scan *scan, int pid)
 	return &scan->slots[at];
 }
 
-static int take_entry(struct offset_scan *scan, const struct scan_kinds *k,
-		      const struct source_item *it)
+static int add_thread(struct offset_scan *scan, const struct offset_thread *thread)
 {
-	int pid = (int)source_field_u64(k->entry_pid, it->data);
-	uint32_t *slot = find_slot(scan, pid);
+	uint32_t *slot = find_slot(scan, thread->pid);
 	struct offset_thread *t;
 
 	if (*slot || scan->threads.n >= THREADS_MAX)
@@ -72,33 +71,115 @@ static int take_entry(struct offset_scan *scan, const struct scan_kinds *k,
 	t = array_add(&scan->threads);
 	if (!t)
 		return -ENOMEM;
-	t->pid = pid;
-	t->vcpu = (uint32_t)source_field_u64(k->entry_vcpu, it->data);
+	*t = *thread;
 	*slot = (uint32_t)scan->threads.n;
 	return 0;
 }
 
-static int scan_lane(struct source *s, size_t lane, const struct scan_kinds *k, const bool *wanted,
-		     struct offset_scan *scan)
+static int take_entry(struct offset_scan *scan, const struct scan_kinds *k,
+		      const struct source_item *it)
 {
-	_cleanup_source_cursor_ struct source_cursor *c = NULL;
-	struct source_item items[ITEMS];
-	int n, r;
+	struct offset_thread t = {.pid = (int)source_field_u64(k->entry_pid, it->data),
+				  .vcpu = (uint32_t)source_field_u64(k->entry_vcpu, it->data)};
 
-	r = source_cursor_new(s, lane, wanted, &c);
-	if (r)
-		return r;
-	while ((n = source_cursor_read(c, items, ITEMS)) > 0) {
+	return add_thread(scan, &t);
+}
+
+struct lane_scan {
+	struct job job;
+	const struct scan_kinds *kinds;
+	struct source_cursor *cursor;
+	struct offset_scan found;
+	int r;
+};
+
+static int read_lane(struct lane_scan *l)
+{
+	const struct scan_kinds *k = l->kinds;
+	struct source_item items[ITEMS];
+	int n, r = 0;
+
+	while ((n = source_cursor_read(l->cursor, items, ITEMS)) > 0) {
 		for (int i = 0; i < n && !r; i++) {
 			if (items[i].kind == k->write && k->write)
-				r = take_write(scan, k, &items[i]);
+				r = take_write(&l->found, k, &items[i]);
 			else if (items[i].kind == k->entry && k->entry)
-				r = take_entry(scan, k, &items[i]);
+				r = take_entry(&l->found, k, &items[i]);
 		}
 		if (r)
 			return r;
 	}
 	return n;
+}
+
+static void scan_lane(struct job *j, unsigned worker)
+{
+	struct lane_scan *l = (struct lane_scan *)j;
+
+	l->found.slots = calloc(1u << SLOT_BITS, sizeof(*l->found.slots));
+	l->r = l->found.slots ? read_lane(l) : -ENOMEM;
+	free(l->found.slots);
+	l->found.slots = NULL;
+}
+
+static int begin_lane(struct lane_scan *l, struct source *s, size_t lane, const bool *wanted,
+		      const struct scan_kinds *k, struct crew *crew)
+{
+	int r = source_cursor_new(s, lane, wanted, &l->cursor);
+
+	if (r)
+		return r;
+	l->job.run = scan_lane;
+	l->kinds = k;
+	if (source_cursor_is_threadable(l->cursor)) {
+		source_cursor_defer(l->cursor);
+		crew_submit(crew, &l->job, false);
+	} else {
+		scan_lane(&l->job, 0);
+	}
+	return 0;
+}
+
+/* What was found is added in the order of lanes, whoever read them. */
+static int end_lane(struct lane_scan *l, struct offset_scan *ret, struct crew *crew)
+{
+	int r;
+
+	crew_wait(crew, &l->job);
+	if (source_cursor_is_threadable(l->cursor))
+		source_cursor_tell(l->cursor);
+	r = l->r;
+	for (size_t i = 0; i < l->found.writes.n && !r; i++) {
+		struct offset_write *w = array_add(&ret->writes);
+
+		if (w)
+			*w = l->found.writes.v[i];
+		else
+			r = -ENOMEM;
+	}
+	for (size_t i = 0; i < l->found.threads.n && !r; i++)
+		r = add_thread(ret, &l->found.threads.v[i]);
+	return r;
+}
+
+static int scan_lanes(struct source *s, const struct scan_kinds *k, const bool *wanted,
+		      struct crew *crew, struct offset_scan *ret)
+{
+	size_t n = source_facts(s)->n_lanes;
+	struct lane_scan *lanes = calloc(n + 1, sizeof(*lanes));
+	int r = lanes ? 0 : -ENOMEM;
+
+	for (size_t i = 0; i < n && !r; i++)
+		r = begin_lane(&lanes[i], s, i, wanted, k, crew);
+	for (size_t i = 0; i < n && !r; i++)
+		r = end_lane(&lanes[i], ret, crew);
+	for (size_t i = 0; i < n && lanes; i++) {
+		crew_cancel(crew, &lanes[i].job);
+		source_cursor_free(lanes[i].cursor);
+		offset_scan_free(&lanes[i].found);
+	}
+	free(lanes);
+	return r;
 }
 
 static int write_cmp(const void *a, const void *b)
@@ -108,12 +189,12 @@ static int write_cmp(const void *a, const void *b)
 	return (x->ticks > y->ticks) - (x->ticks < y->ticks);
 }
 
-int offset_scan(struct source *s, bool with_threads, struct offset_scan *ret)
+int offset_scan(struct source *s, bool with_threads, struct crew *crew, struct offset_scan *ret)
 {
 	const struct source_facts *f = source_facts(s);
 	_cleanup_free_ bool *wanted = NULL;
 	struct scan_kinds k;
-	int r = 0;
+	int r;
 
 	*ret = (struct offset_scan){0};
 	if (!find_kinds(s, with_threads, &k))
@@ -128,8 +209,7 @@ int offset_scan(struct source *s, bool with_threads, struct offset_scan *ret)
 		wanted[k.write->index] = true;
 	if (k.entry)
 		wanted[k.entry->index] = true;
-	for (size_t i = 0; i < f->n_lanes && !r; i++)
-		r = scan_lane(s, i, &k, wanted, ret);
+	r = scan_lanes(s, &k, wanted, crew, ret);
 	if (r) {
 		offset_scan_free(ret);
 		return r;

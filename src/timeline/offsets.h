@@ -2,6 +2,7 @@
 /* From kvm_write_tsc_offset events to the epochs of each vCPU. */
 #pragma once
 
+#include "timeline/crew.h"
 #include "timeline/input.h"
 
 /* One event: {vcpu_id, previous_tsc_offset, next_tsc_offset}, the same from 4.4 to 7.3. It is fired
@@ -23,11 +24,12 @@ struct offset_thread {
 struct offset_scan {
 	struct ARRAY(struct offset_write) writes;   /* by ticks */
 	struct ARRAY(struct offset_thread) threads; /* the first entry of each */
-	uint32_t *slots;			    /* while reading: index + 1 by pid */
+	uint32_t *slots;			    /* while adding: index + 1 by pid */
 };
 
 /* Reads all lanes of a host's source; threads only when asked for. */
-must_check int offset_scan(struct source *s, bool with_threads, struct offset_scan *ret);
+must_check int offset_scan(struct source *s, bool with_threads, struct crew *crew,
+			   struct offset_scan *ret);
 void offset_scan_free(struct offset_scan *scan);
 
 /* What is known besides the writes of one vCPU. */
