@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "insight/halt.h"
+#include "insight/laws_kinds.h"
 #include "insight/threads.h"
 #include "timeline/timeline.h"
 
@@ -39,28 +40,21 @@ struct track { /* one vCPU */
 	struct halt halt;
 };
 
-struct effect_kind { /* of a guest's file */
-	enum law law;
-	const struct source_kind *kind;
-	const struct source_field *key, *value;
+struct lane {
+	const struct law_kind *kinds; /* of its machine; NULL: nothing of it matters */
+	struct track *track;	      /* guests; NULL: no vCPU known */
+	bool is_guest, has_switch;
 };
-struct effect_kinds ARRAY(struct effect_kind);
 
 struct laws {
 	const struct input *in;
 	struct threads threads;
 	struct track *tracks;
 	size_t n_tracks;
-	size_t *by_lane;	      /* guest lanes: number of the vCPU, SIZE_MAX none */
-	struct effect_kinds *effects; /* by machine */
-	uint64_t gap_end;	      /* host events are missing up to here */
-	const struct source_kind *entry, *exit, *inject, *msr;
-	const struct source_field *vector, *soft, *ecx, *data, *is_write, *reason, *isa;
-	struct law_guest {
-		const struct source_kind *sched_switch;
-		const struct source_field *next_pid;
-		bool others_halt; /* not the idle task alone */
-	} * guests;		  /* by machine */
+	struct lane *lanes;
+	struct law_kinds *kinds; /* by machine */
+	bool *others_halt;	 /* by machine: not the idle task alone */
+	uint64_t gap_end;	 /* host events are missing up to here */
 	struct laws_result result;
 };
 
@@ -77,61 +71,25 @@ const char *law_text(enum law law)
 
 /* --- set-up --- */
 
-static int add_effects(struct effect_kinds *e, const struct source *s)
-{
-	const struct source_facts *f = source_facts(s);
-
-	for (size_t i = 0; i < f->n_kinds; i++) {
-		const struct source_kind *k = f->kinds[i];
-		bool is_msr = !strcmp(k->system, "msr") && !strcmp(k->name, "write_msr");
-		size_t n = strlen(k->name);
-		struct effect_kind *p;
-
-		if (!is_msr && (strcmp(k->system, "irq_vectors") || n < 6 ||
-				strcmp(k->name + n - 6, "_entry")))
-			continue;
-		p = array_add(e);
-		if (!p)
-			return -ENOMEM;
-		p->law = is_msr ? LAW_MSR : LAW_VECTOR;
-		p->kind = k;
-		p->key = source_field_find(k, is_msr ? "msr" : "vector");
-		p->value = is_msr ? source_field_find(k, "val") : p->key;
-		if (!p->key || !p->value)
-			e->n--;
-	}
-	return 0;
-}
-
-static void find_causes(struct laws *l)
+static int find_kinds(struct laws *l)
 {
 	const struct input_machine *host = l->in->machines.v;
+	size_t n_host = 0;
+	int r = 0;
 
-	if (!l->in->machines.n || host->is_guest || !host->source)
-		return;
-	l->entry = source_kind_find(host->source, "kvm", "kvm_entry");
-	l->exit = source_kind_find(host->source, "kvm", "kvm_exit");
-	l->inject = source_kind_find(host->source, "kvm", "kvm_inj_virq");
-	l->vector = l->inject ? source_field_find(l->inject, "vector") : NULL;
-	l->soft = l->inject ? source_field_find(l->inject, "soft") : NULL;
-	l->msr = source_kind_find(host->source, "kvm", "kvm_msr");
-	l->ecx = l->msr ? source_field_find(l->msr, "ecx") : NULL;
-	l->data = l->msr ? source_field_find(l->msr, "data") : NULL;
-	l->is_write = l->msr ? source_field_find(l->msr, "write") : NULL;
-	l->reason = l->exit ? source_field_find(l->exit, "exit_reason") : NULL;
-	l->isa = l->exit ? source_field_find(l->exit, "isa") : NULL;
-	if (!l->vector) /* 4.x calls the field irq; not judged */
-		l->inject = NULL;
-	if (!l->ecx || !l->data || !l->is_write)
-		l->msr = NULL;
-}
-
-static void find_switch(struct law_guest *g, const struct source *s)
-{
-	g->sched_switch = source_kind_find(s, "sched", "sched_switch");
-	g->next_pid = g->sched_switch ? source_field_find(g->sched_switch, "next_pid") : NULL;
-	if (!g->next_pid)
-		g->sched_switch = NULL;
+	l->kinds = calloc(l->in->machines.n + 1, sizeof(*l->kinds));
+	l->others_halt = calloc(l->in->machines.n + 1, sizeof(*l->others_halt));
+	if (!l->kinds || !l->others_halt)
+		return -ENOMEM;
+	if (l->in->machines.n && !host->is_guest && host->source) {
+		n_host = source_facts(host->source)->n_kinds;
+		r = law_kinds_of_host(&l->kinds[0], host->source);
+	}
+	array_for_each(m, &l->in->machines)
+		if (!r && m->is_guest && m->source)
+			r = law_kinds_of_guest(&l->kinds[m - l->in->machines.v], m->source,
+					       &l->kinds[0], n_host, !m->is_text);
+	return r;
 }
 
 static int add_tracks(struct laws *l)
@@ -139,27 +97,17 @@ static int add_tracks(struct laws *l)
 	size_t n = 0;
 
 	l->tracks = calloc(l->n_tracks + 1, sizeof(*l->tracks));
-	l->effects = calloc(l->in->machines.n + 1, sizeof(*l->effects));
-	l->guests = calloc(l->in->machines.n + 1, sizeof(*l->guests));
-	if (!l->tracks || !l->effects || !l->guests)
+	if (!l->tracks)
 		return -ENOMEM;
-	array_for_each(m, &l->in->machines) {
-		size_t machine = (size_t)(m - l->in->machines.v);
-		int r = m->is_guest && m->source ? add_effects(&l->effects[machine], m->source) : 0;
-
-		if (r)
-			return r;
-		if (m->is_guest && !m->is_text && m->source)
-			find_switch(&l->guests[machine], m->source);
+	array_for_each(m, &l->in->machines)
 		array_for_each(v, &m->vcpus) {
 			halt_init(&l->tracks[n].halt);
-			l->tracks[n].machine = (uint16_t)machine;
+			l->tracks[n].machine = (uint16_t)(m - l->in->machines.v);
 			l->tracks[n].id = v->id;
 			for (int law = 0; law < LAWS; law++)
 				l->tracks[n].sums[law].least_ticks = UINT64_MAX;
 			n++;
 		}
-	}
 	return 0;
 }
 
@@ -176,26 +124,40 @@ static size_t vcpu_number(const struct input *in, const struct input_vcpu *vcpu)
 	return SIZE_MAX;
 }
 
+static int add_lanes(struct laws *l, const struct timeline *t)
+{
+	size_t n;
+	const struct timeline_lane *lanes = timeline_lanes(t, &n);
+
+	l->lanes = calloc(n + 1, sizeof(*l->lanes));
+	if (!l->lanes)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const struct law_kinds *k = &l->kinds[lanes[i].machine];
+		size_t vcpu = lanes[i].vcpu ? vcpu_number(l->in, lanes[i].vcpu) : SIZE_MAX;
+
+		l->lanes[i] = (struct lane){
+			.kinds = k->of,
+			.track = vcpu != SIZE_MAX ? &l->tracks[vcpu] : NULL,
+			.is_guest = l->in->machines.v[lanes[i].machine].is_guest,
+			.has_switch = k->has_switch,
+		};
+	}
+	return 0;
+}
+
 static int begin(void *state, const struct timeline *t)
 {
 	struct laws *l = state;
-	size_t n;
-	const struct timeline_lane *lanes = timeline_lanes(t, &n);
 	int r;
 
 	l->in = timeline_input(t);
-	find_causes(l);
-	r = threads_init(&l->threads, l->in, &l->n_tracks);
+	r = find_kinds(l);
+	if (!r)
+		r = threads_init(&l->threads, l->in, &l->n_tracks);
 	if (!r)
 		r = add_tracks(l);
-	if (r)
-		return r;
-	l->by_lane = calloc(n + 1, sizeof(*l->by_lane));
-	if (!l->by_lane)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
-		l->by_lane[i] = lanes[i].vcpu ? vcpu_number(l->in, lanes[i].vcpu) : SIZE_MAX;
-	return 0;
+	return r ? r : add_lanes(l, t);
 }
 
 /* --- causes --- */
@@ -261,33 +223,26 @@ static void begin_known(struct track *t)
 		t->seen[i].excused = true;
 }
 
-static void vcpu_exit(struct laws *l, struct track *t, const struct event *ev)
+static void vcpu_exit(struct laws *l, struct track *t, const struct law_kind *k,
+		      const struct event *ev)
 {
-	struct law_guest *g = &l->guests[t->machine];
 	enum halt_kind kind;
 
-	if (!l->reason || !l->isa || !g->sched_switch)
+	if (!t->known && ev->ticks > l->gap_end)
+		begin_known(t);
+	if (!k->a || !l->kinds[t->machine].has_switch)
 		return;
-	kind = halt_kind_of(source_field_u64(l->isa, ev->data),
-			    source_field_u64(l->reason, ev->data));
+	kind = halt_kind_of(source_field_u64(k->b, ev->data), source_field_u64(k->a, ev->data));
 	if (kind == HALT_HLT)
 		halt_exit(&t->halt, ev->ticks);
-	g->others_halt |= kind == HALT_EXCUSE;
+	l->others_halt[t->machine] |= kind == HALT_EXCUSE;
 }
 
-static void host_event(struct laws *l, const struct event *ev)
+static void host_event(struct laws *l, const struct law_kind *k, const struct event *ev)
 {
+	size_t i = threads_find(&l->threads, source_record_pid(ev->kind, ev->data));
 	struct track *t;
-	size_t i;
 
-	if (ev->type == EVENT_LOST) {
-		lost(l, ev->end_ticks);
-		return;
-	}
-	if (ev->kind != l->inject && ev->kind != l->msr && ev->kind != l->entry &&
-	    ev->kind != l->exit)
-		return;
-	i = threads_find(&l->threads, source_record_pid(ev->kind, ev->data));
 	if (i == SIZE_MAX)
 		return;
 	if (ev->doubtful) { /* a cause that came earlier than it is put */
@@ -296,15 +251,13 @@ static void host_event(struct laws *l, const struct event *ev)
 	}
 	t = &l->tracks[i];
 	convict(t);
-	if (ev->kind == l->exit)
-		vcpu_exit(l, t, ev);
-	if (ev->kind == l->exit && !t->known && ev->ticks > l->gap_end)
-		begin_known(t);
-	else if (ev->kind == l->inject && !(l->soft && source_field_u64(l->soft, ev->data)))
-		t->injected[source_field_u64(l->vector, ev->data) % VECTORS] = ev->ticks ?: 1;
-	else if (ev->kind == l->msr && source_field_u64(l->is_write, ev->data))
-		note_msr(t, (uint32_t)source_field_u64(l->ecx, ev->data),
-			 source_field_u64(l->data, ev->data), ev->ticks);
+	if (k->role == LAW_EXIT)
+		vcpu_exit(l, t, k, ev);
+	else if (k->role == LAW_INJECTION && !(k->b && source_field_u64(k->b, ev->data)))
+		t->injected[source_field_u64(k->a, ev->data) % VECTORS] = ev->ticks ?: 1;
+	else if (k->role == LAW_MSR_ACCESS && source_field_u64(k->c, ev->data))
+		note_msr(t, (uint32_t)source_field_u64(k->a, ev->data),
+			 source_field_u64(k->b, ev->data), ev->ticks);
 }
 
 /* --- effects --- */
@@ -357,57 +310,70 @@ static void msr_effect(struct track *t, uint32_t msr, uint64_t value, const stru
 		t->sums[LAW_MSR].unjudged++;
 }
 
-static void note_task(struct laws *l, struct track *t, const struct event *ev)
+static inline void note_task(struct track *t, const struct law_kind *k, const struct event *ev)
 {
-	const struct law_guest *g = &l->guests[ev->machine];
-	bool is_switch;
-	int pid;
+	int pid = source_record_pid(ev->kind, ev->data);
+	bool is_switch = k->role == LAW_SWITCH;
 
-	if (ev->type != EVENT_RECORD || ev->doubtful) {
+	if (ev->doubtful)
 		halt_lost(&t->halt);
-		return;
-	}
-	is_switch = ev->kind == g->sched_switch;
-	pid = source_record_pid(ev->kind, ev->data);
-	halt_guest(&t->halt, pid, is_switch ? (int)source_field_u64(g->next_pid, ev->data) : pid,
-		   is_switch, ev->ticks + ev->width);
+	else
+		halt_guest(&t->halt, pid, is_switch ? (int)source_field_u64(k->a, ev->data) : pid,
+			   is_switch, ev->ticks + ev->width);
 }
 
-static void guest_event(struct laws *l, const struct event *ev)
+static void effect(struct track *t, const struct law_kind *k, const struct event *ev)
 {
-	const struct effect_kinds *kinds = &l->effects[ev->machine];
-	size_t i = l->by_lane[ev->lane];
+	bool is_msr = k->role == LAW_MSR_WRITE;
 
-	if (i == SIZE_MAX)
-		return;
-	if (l->guests[ev->machine].sched_switch)
-		note_task(l, &l->tracks[i], ev);
-	if (ev->type != EVENT_RECORD)
-		return;
-	array_for_each(e, kinds) {
-		struct track *t = &l->tracks[i];
+	if (ev->doubtful)
+		t->sums[is_msr ? LAW_MSR : LAW_VECTOR].unjudged++;
+	else if (is_msr)
+		msr_effect(t, (uint32_t)source_field_u64(k->a, ev->data),
+			   source_field_u64(k->b, ev->data), ev);
+	else
+		vector_effect(t, source_field_u64(k->a, ev->data), ev);
+}
 
-		if (e->kind != ev->kind || !(e->law == LAW_MSR ? l->msr : l->inject))
-			continue;
-		if (ev->doubtful)
-			t->sums[e->law].unjudged++;
-		else if (e->law == LAW_MSR)
-			msr_effect(t, (uint32_t)source_field_u64(e->key, ev->data),
-				   source_field_u64(e->value, ev->data), ev);
-		else
-			vector_effect(t, source_field_u64(e->key, ev->data), ev);
-	}
+static inline void guest_event(const struct lane *lane, const struct law_kind *k,
+			       const struct event *ev)
+{
+	if (!lane->track)
+		return;
+	if (lane->has_switch)
+		note_task(lane->track, k, ev);
+	if (k->role == LAW_MSR_WRITE || k->role == LAW_VECTOR_ENTRY)
+		effect(lane->track, k, ev);
+}
+
+static void gap(struct laws *l, const struct lane *lane, const struct event *ev)
+{
+	if (!lane->is_guest)
+		lost(l, ev->end_ticks);
+	else if (lane->track && lane->has_switch)
+		halt_lost(&lane->track->halt);
 }
 
 static int batch(void *state, const struct event *ev, size_t n)
 {
 	struct laws *l = state;
 
-	for (size_t i = 0; i < n; i++)
-		if (l->in->machines.v[ev[i].machine].is_guest)
-			guest_event(l, &ev[i]);
-		else
-			host_event(l, &ev[i]);
+	for (const struct event *end = ev + n; ev < end; ev++) {
+		const struct lane *lane = &l->lanes[ev->lane];
+		const struct law_kind *k;
+
+		if (ev->type != EVENT_RECORD) {
+			gap(l, lane, ev);
+			continue;
+		}
+		if (!lane->kinds)
+			continue;
+		k = &lane->kinds[ev->kind->index];
+		if (lane->is_guest)
+			guest_event(lane, k, ev);
+		else if (k->role)
+			host_event(l, k, ev);
+	}
 	return 0;
 }
 
@@ -441,7 +407,7 @@ static void sum_halts(const struct laws *l, struct track *t)
 	s->kept = t->halt.idle;
 	s->unjudged = t->halt.unjudged;
 	s->least_ticks = t->halt.least_ticks;
-	if (l->guests[t->machine].others_halt) {
+	if (l->others_halt[t->machine]) {
 		s->unjudged += t->halt.busy;
 		return;
 	}
@@ -481,12 +447,12 @@ void laws_free(struct laws *l)
 {
 	if (!l)
 		return;
-	for (size_t i = 0; l->effects && i < l->in->machines.n; i++)
-		array_free(&l->effects[i]);
-	free(l->effects);
-	free(l->guests);
+	for (size_t i = 0; l->kinds && i < l->in->machines.n; i++)
+		law_kinds_free(&l->kinds[i]);
+	free(l->kinds);
+	free(l->others_halt);
 	free(l->tracks);
-	free(l->by_lane);
+	free(l->lanes);
 	threads_free(&l->threads);
 	free(l);
 }

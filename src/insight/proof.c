@@ -18,7 +18,12 @@ struct track { /* one vCPU */
 struct proof {
 	struct track *tracks;
 	struct proof_vcpu *vcpus;
-	struct track **by_lane; /* guest lanes; NULL: no vCPU known */
+	struct lane {
+		struct track *track; /* guests; NULL: no vCPU known */
+		bool is_guest, can_judge;
+		uint64_t events;
+	} * lanes;
+	size_t n_lanes;
 	struct threads threads;
 	const struct input *in;
 	const struct source_kind *entry, *exit;
@@ -155,16 +160,20 @@ static int add_vcpus(struct proof *p)
 
 static int add_lanes(struct proof *p, const struct timeline *t)
 {
-	size_t n;
-	const struct timeline_lane *lanes = timeline_lanes(t, &n);
+	const struct timeline_lane *lanes = timeline_lanes(t, &p->n_lanes);
 
-	p->by_lane = calloc(n + 1, sizeof(*p->by_lane));
-	if (!p->by_lane)
+	p->lanes = calloc(p->n_lanes + 1, sizeof(*p->lanes));
+	if (!p->lanes)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < p->n_lanes; i++) {
+		struct lane *l = &p->lanes[i];
+
 		for (size_t k = 0; k < p->result.n_vcpus && lanes[i].vcpu; k++)
 			if (p->vcpus[k].vcpu == lanes[i].vcpu)
-				p->by_lane[i] = &p->tracks[k];
+				l->track = &p->tracks[k];
+		l->is_guest = p->in->machines.v[lanes[i].machine].is_guest;
+		l->can_judge = l->track && l->track->why_not == PROOF_REASONS;
+	}
 	return 0;
 }
 
@@ -206,57 +215,63 @@ static struct track *track_of(const struct proof *p, const struct source_field *
 
 static void host_event(struct proof *p, const struct event *ev)
 {
-	struct track *t;
+	bool is_entry = ev->kind == p->entry;
+	struct track *t = track_of(p, is_entry ? p->entry_pid : p->exit_pid, ev);
 
-	if (!p->result.has_windows)
-		return;
-	if (ev->type == EVENT_LOST) {
-		if (ev->machine) /* a text log's: no windows come from there */
-			return;
-		for (size_t i = 0; i < p->result.n_vcpus; i++)
-			windows_lost(&p->tracks[i].windows, ev->cpu, ev->ticks, ev->end_ticks);
-	} else if (ev->kind == p->entry) {
-		t = track_of(p, p->entry_pid, ev);
-		if (t)
-			windows_entry(&t->windows, ev->ticks, ev->cpu);
-	} else if (ev->kind == p->exit) {
-		t = track_of(p, p->exit_pid, ev);
-		if (t)
-			windows_exit(&t->windows, ev->ticks, ev->cpu);
-	}
+	if (t && is_entry)
+		windows_entry(&t->windows, ev->ticks, ev->cpu);
+	else if (t)
+		windows_exit(&t->windows, ev->ticks, ev->cpu);
 }
 
-static void guest_event(struct proof *p, const struct event *ev)
+static void host_gap(struct proof *p, const struct event *ev)
 {
-	struct track *t = p->by_lane[ev->lane];
-
-	if (ev->type != EVENT_RECORD)
+	if (ev->machine) /* a text log's: no windows come from there */
 		return;
-	p->result.events++;
-	if (!t) {
+	for (size_t i = 0; i < p->result.n_vcpus; i++)
+		windows_lost(&p->tracks[i].windows, ev->cpu, ev->ticks, ev->end_ticks);
+}
+
+static void not_judged(struct proof *p, struct track *t, const struct event *ev)
+{
+	if (t)
+		on_unjudged(t, t->why_not != PROOF_REASONS ? t->why_not : PROOF_DOUBTFUL, 1);
+	else
 		p->result.unjudged[p->in->machines.v[ev->machine].aligned ? PROOF_NO_VCPU
 									  : PROOF_NO_CLOCK]++;
+}
+
+static inline void guest_event(struct proof *p, struct lane *l, const struct event *ev)
+{
+	if (ev->type != EVENT_RECORD)
 		return;
-	}
-	t->sum->events++;
-	if (t->why_not != PROOF_REASONS)
-		on_unjudged(t, t->why_not, 1);
-	else if (ev->doubtful)
-		on_unjudged(t, PROOF_DOUBTFUL, 1);
+	l->events++;
+	if (!l->can_judge || ev->doubtful)
+		not_judged(p, l->track, ev);
+	else if (windows_is_open(&l->track->windows))
+		windows_add(&l->track->windows, ev->ticks, ev->width);
 	else
-		windows_guest(&t->windows, &(struct window_event){ev->ticks, ev->raw_ticks,
-								  ev->width, ev->cpu, ev->kind});
+		windows_guest(&l->track->windows,
+			      &(struct window_event){ev->ticks, ev->raw_ticks, ev->width, ev->cpu,
+						     ev->kind});
 }
 
 static int batch(void *state, const struct event *ev, size_t n)
 {
 	struct proof *p = state;
 
-	for (size_t i = 0; i < n; i++)
-		if (p->in->machines.v[ev[i].machine].is_guest)
-			guest_event(p, &ev[i]);
-		else
-			host_event(p, &ev[i]);
+	for (const struct event *end = ev + n; ev < end; ev++) {
+		struct lane *l = &p->lanes[ev->lane];
+
+		if (l->is_guest)
+			guest_event(p, l, ev);
+		else if (!p->result.has_windows)
+			continue;
+		else if (ev->type == EVENT_LOST)
+			host_gap(p, ev);
+		else if (ev->kind == p->entry || ev->kind == p->exit)
+			host_event(p, ev);
+	}
 	return 0;
 }
 
@@ -264,6 +279,11 @@ static int end(void *state)
 {
 	struct proof *p = state;
 
+	for (size_t i = 0; i < p->n_lanes; i++) {
+		p->result.events += p->lanes[i].events;
+		if (p->lanes[i].track)
+			p->lanes[i].track->sum->events += p->lanes[i].events;
+	}
 	for (size_t i = 0; i < p->result.n_vcpus; i++) {
 		struct track *t = &p->tracks[i];
 
@@ -294,7 +314,7 @@ void proof_free(struct proof *p)
 		free(p->vcpus[i].spans);
 	free(p->tracks);
 	free(p->vcpus);
-	free(p->by_lane);
+	free(p->lanes);
 	threads_free(&p->threads);
 	free(p);
 }

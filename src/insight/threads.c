@@ -38,16 +38,6 @@ int threads_init(struct threads *t, const struct input *in, size_t *ret_n_vcpus)
 	return 0;
 }
 
-size_t threads_find(const struct threads *t, int tid)
-{
-	size_t i;
-
-	if (tid <= 0)
-		return SIZE_MAX;
-	i = slot(t, tid);
-	return t->slots[i].tid ? t->slots[i].index : SIZE_MAX;
-}
-
 void threads_free(struct threads *t)
 {
 	free(t->slots);

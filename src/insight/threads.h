@@ -14,6 +14,16 @@ struct threads {
 
 /* Numbers all vCPUs of the input in the order of machines and vCPUs. -ENOMEM. */
 must_check int threads_init(struct threads *t, const struct input *in, size_t *ret_n_vcpus);
-/* Number of the vCPU; SIZE_MAX for other threads. */
-size_t threads_find(const struct threads *t, int tid);
 void threads_free(struct threads *t);
+
+/* Number of the vCPU; SIZE_MAX for other threads. */
+static inline size_t threads_find(const struct threads *t, int tid)
+{
+	size_t i = ((uint32_t)tid * 2654435761u) & (t->n - 1);
+
+	if (tid <= 0)
+		return SIZE_MAX;
+	while (t->slots[i].tid && t->slots[i].tid != tid)
+		i = (i + 1) & (t->n - 1);
+	return t->slots[i].tid ? t->slots[i].index : SIZE_MAX;
+}

@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-enum {
-	NOTHING, /* no host event of the vCPU yet */
-	IN,	 /* in the guest since entry */
-	OUT,	 /* out of it since exit */
-	MAYBE,	 /* a loss may have hidden entry or exit; past gap_end the next event tells */
-};
-
 void windows_init(struct windows *w, const struct windows_ops *ops, void *arg)
 {
 	*w = (struct windows){.ops = ops, .arg = arg, .first_high = UINT64_MAX};
@@ -31,11 +24,7 @@ static void unjudged(struct windows *w, enum proof_reason why, uint64_t n)
 
 static void window_add(struct windows *w, const struct window_event *e)
 {
-	w->n++;
-	if (high(e) < w->first_high)
-		w->first_high = high(e);
-	if (e->ticks > w->last_low)
-		w->last_low = e->ticks;
+	windows_add(w, e->ticks, e->width);
 }
 
 /* Judges the events of the window so far. exit: its end; UINT64_MAX when that is not known. */
@@ -127,13 +116,13 @@ static void unpaired(struct windows *w)
 
 void windows_entry(struct windows *w, uint64_t ticks, unsigned cpu)
 {
-	if (w->state == IN)
+	if (w->state == WINDOWS_IN)
 		unpaired(w);
-	else if (w->state == NOTHING)
+	else if (w->state == WINDOWS_NOTHING)
 		pending_drop(w, PROOF_BEFORE);
 	else /* after a loss too: had it hidden an entry, the exit would have come first */
 		pending_convict(w, ticks);
-	w->state = IN;
+	w->state = WINDOWS_IN;
 	w->cpu = (uint16_t)cpu;
 	w->entry = ticks;
 	w->has_entry = true;
@@ -156,17 +145,17 @@ static void exit_after_loss(struct windows *w, uint64_t ticks)
 void windows_exit(struct windows *w, uint64_t ticks, unsigned cpu)
 {
 	switch (w->state) {
-	case NOTHING:
+	case WINDOWS_NOTHING:
 		pending_drop(w, PROOF_BEFORE);
 		w->has_entry = false;
 		break;
-	case IN:
+	case WINDOWS_IN:
 		if (w->cpu == cpu)
 			window_commit(w, ticks);
 		else
 			unpaired(w);
 		break;
-	case MAYBE:
+	case WINDOWS_MAYBE:
 		/* only a loss on this very CPU can have hidden the entry */
 		if (w->gap_cpu == cpu)
 			exit_after_loss(w, ticks);
@@ -179,45 +168,45 @@ void windows_exit(struct windows *w, uint64_t ticks, unsigned cpu)
 		break;
 	}
 	/* a loss elsewhere may go on, and hide where the vCPU went next */
-	w->state = ticks < w->gap_end ? MAYBE : OUT;
+	w->state = ticks < w->gap_end ? WINDOWS_MAYBE : WINDOWS_OUT;
 	w->exit = ticks;
 	w->has_exit = true;
 }
 
 void windows_lost(struct windows *w, unsigned cpu, uint64_t from_ticks, uint64_t to_ticks)
 {
-	if (w->gap_cpu != cpu && (w->state == MAYBE || (w->gap_end && from_ticks <= w->gap_end)))
+	if (w->gap_cpu != cpu && (w->state == WINDOWS_MAYBE || (w->gap_end && from_ticks <= w->gap_end)))
 		w->gap_cpu = WINDOWS_MANY;
 	else
 		w->gap_cpu = (uint16_t)cpu;
 	if (to_ticks > w->gap_end)
 		w->gap_end = to_ticks;
-	if (w->state == NOTHING || (w->state == IN && w->cpu != cpu))
+	if (w->state == WINDOWS_NOTHING || (w->state == WINDOWS_IN && w->cpu != cpu))
 		return;
 	/* Up to here nothing is missing: in the window, the exit would have been seen; out of it,
 	 * the entry. After an earlier loss nothing is known. */
-	if (w->state == IN)
+	if (w->state == WINDOWS_IN)
 		window_commit(w, UINT64_MAX);
-	else if (w->state == MAYBE)
+	else if (w->state == WINDOWS_MAYBE)
 		pending_drop(w, PROOF_GAP);
 	while (w->n_pending && high(pending_at(w, w->n_pending - 1)) >= from_ticks) {
 		w->n_pending--;
 		unjudged(w, PROOF_GAP, 1);
 	}
 	pending_convict(w, from_ticks);
-	w->state = MAYBE;
+	w->state = WINDOWS_MAYBE;
 }
 
 void windows_guest(struct windows *w, const struct window_event *e)
 {
 	switch (w->state) {
-	case NOTHING:
+	case WINDOWS_NOTHING:
 		unjudged(w, PROOF_BEFORE, 1);
 		break;
-	case IN:
+	case WINDOWS_IN:
 		window_add(w, e);
 		break;
-	case OUT:
+	case WINDOWS_OUT:
 		if (e->ticks > w->exit) {
 			pend(w, e);
 			break;

@@ -47,10 +47,17 @@ struct windows_ops {
 #define WINDOWS_MANY	UINT16_MAX /* more than one CPU */
 #define WINDOWS_PENDING 64	   /* guest events outside, the window after them not yet seen */
 
+enum windows_state {
+	WINDOWS_NOTHING, /* no host event of the vCPU yet */
+	WINDOWS_IN,	 /* in the guest since entry */
+	WINDOWS_OUT,	 /* out of it since exit */
+	WINDOWS_MAYBE, /* a loss may have hidden entry or exit; past gap_end the next event tells */
+};
+
 struct windows {
 	const struct windows_ops *ops;
 	void *arg;
-	uint8_t state;	  /* enum in windows.c */
+	uint8_t state;	  /* enum windows_state */
 	uint16_t cpu;	  /* where the open window is */
 	uint16_t gap_cpu; /* where host events are or were missing; WINDOWS_MANY */
 	bool has_exit, has_entry;
@@ -73,3 +80,18 @@ void windows_lost(struct windows *w, unsigned cpu, uint64_t from_ticks, uint64_t
 void windows_guest(struct windows *w, const struct window_event *e);
 /* Nothing follows. */
 void windows_end(struct windows *w);
+
+/* What windows_guest() does most of the time: while the window is open, add to it. */
+static inline bool windows_is_open(const struct windows *w)
+{
+	return w->state == WINDOWS_IN;
+}
+
+static inline void windows_add(struct windows *w, uint64_t ticks, uint64_t width)
+{
+	uint64_t high = ticks > UINT64_MAX - width ? UINT64_MAX : ticks + width;
+
+	w->n++;
+	w->first_high = high < w->first_high ? high : w->first_high;
+	w->last_low = ticks > w->last_low ? ticks : w->last_low;
+}
