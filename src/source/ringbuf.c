@@ -227,46 +227,94 @@ static inline uint32_t clamp_flags(struct ringbuf *rb, uint64_t *ticks)
 	return flags;
 }
 
-unsigned ringbuf_read(struct ringbuf *rb, struct source_item *items, unsigned max)
+/* Records of the common form, as long as nothing else comes: what is most of any page. */
+static unsigned read_plain(struct ringbuf *rb, struct source_item *items, unsigned max)
+{
+	const struct ringbuf_kinds kinds = rb->kinds;
+	const uint8_t *p = rb->p, *end = rb->end;
+	uint64_t ticks = rb->ticks;
+	unsigned n = 0;
+
+	while (n < max && end - p >= 8) {
+		uint32_t head = get_u32(p), size = (head & 31) * 4;
+		const struct source_kind *kind;
+		uint16_t id;
+
+		if (size - 4 >= TYPE_DATA_MAX * 4 || size > (size_t)(end - p) - 4)
+			break;
+		ticks += head >> 5;
+		memcpy(&id, p + 4, 2);
+		kind = id < kinds.n_ids ? kinds.by_id[id] : NULL;
+		if (!kind)
+			kind = kinds.unknown;
+		if (size < kind->min_bytes)
+			kind = kinds.broken;
+		items[n] = (struct source_item){
+			.raw_ticks = ticks,
+			.data = p + 4,
+			.kind = kind,
+			.size = size,
+		};
+		n += !kinds.wanted || kinds.wanted[kind->index];
+		p += 4 + size;
+	}
+	if (p != rb->p)
+		rb->last_ticks = ticks;
+	rb->ticks = ticks;
+	rb->p = p;
+	return n;
+}
+
+/* One record of any form. Returns how many items it made. */
+static unsigned read_any(struct ringbuf *rb, struct source_item *items)
 {
 	const struct ringbuf_kinds *kinds = &rb->kinds;
+	uint32_t head = get_u32(rb->p), type = head & 31;
+	const struct source_kind *kind;
+	const uint8_t *data;
+	unsigned n = 0;
+	size_t size;
+
+	if (type - 1 < TYPE_DATA_MAX) {
+		data = rb->p + 4;
+		size = type * 4;
+		if (size > (size_t)(rb->end - data)) {
+			page_broken(rb);
+			return 0;
+		}
+		rb->p = data + size;
+		rb->ticks += head >> 5;
+	} else {
+		data = take_special(rb, head, &size);
+		if (!data)
+			return 0;
+	}
+	if (rb->has_lost)
+		lost_item(rb, rb->ticks, &items[n++]);
+	rb->last_ticks = rb->ticks;
+	kind = kind_of(kinds, data, size);
+	if (kinds->wanted && !kinds->wanted[kind->index])
+		return n;
+	items[n] = (struct source_item){
+		.raw_ticks = rb->ticks,
+		.data = data,
+		.kind = kind,
+		.size = (uint32_t)size,
+	};
+	items[n].flags = clamp_flags(rb, &items[n].raw_ticks);
+	return n + 1;
+}
+
+unsigned ringbuf_read(struct ringbuf *rb, struct source_item *items, unsigned max)
+{
 	unsigned n = 0;
 
 	/* two slots: a record may bring the mark of a gap along */
 	while (n + 2 <= max && rb->end - rb->p >= 4) {
-		uint32_t head = get_u32(rb->p), type = head & 31;
-		const struct source_kind *kind;
-		const uint8_t *data;
-		size_t size;
-
-		if (type - 1 < TYPE_DATA_MAX) {
-			data = rb->p + 4;
-			size = type * 4;
-			if (size > (size_t)(rb->end - data)) {
-				page_broken(rb);
-				break;
-			}
-			rb->p = data + size;
-			rb->ticks += head >> 5;
-		} else {
-			data = take_special(rb, head, &size);
-			if (!data)
-				continue;
-		}
-		if (rb->has_lost)
-			lost_item(rb, rb->ticks, &items[n++]);
-		rb->last_ticks = rb->ticks;
-		kind = kind_of(kinds, data, size);
-		if (kinds->wanted && !kinds->wanted[kind->index])
-			continue;
-		items[n] = (struct source_item){
-			.raw_ticks = rb->ticks,
-			.data = data,
-			.kind = kind,
-			.size = (uint32_t)size,
-		};
-		items[n].flags = clamp_flags(rb, &items[n].raw_ticks);
-		n++;
+		if (!rb->has_lost && !rb->clamped)
+			n += read_plain(rb, items + n, max - n - 1);
+		if (n + 2 <= max && rb->end - rb->p >= 4)
+			n += read_any(rb, items + n);
 	}
 	return n;
 }

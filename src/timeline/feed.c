@@ -26,30 +26,47 @@ static struct hold *copy_items(struct block *b)
 	return h;
 }
 
-static void read_block(struct job *j, unsigned worker)
+static void read_block(struct block *b)
+{
+	struct feed_lane *l = b->of;
+
+	b->n = source_cursor_read(l->cursor, b->items, FEED_ITEMS);
+	if (b->n <= 0)
+		return;
+	if (l->threadable)
+		b->hold = source_cursor_hold(l->cursor);
+	else if (!(b->hold = copy_items(b)))
+		b->n = -ENOMEM;
+	if (b->n > 0)
+		l->prepare(l, b);
+}
+
+static void read_chain(struct job *j, unsigned worker)
 {
 	struct block *b = (struct block *)j;
 
-	b->n = source_cursor_read(b->cursor, b->items, FEED_ITEMS);
-	if (b->n <= 0)
-		return;
-	if (source_cursor_is_threadable(b->cursor))
-		b->hold = source_cursor_hold(b->cursor);
-	else if (!(b->hold = copy_items(b)))
-		b->n = -ENOMEM;
+	do
+		read_block(b);
+	while (b->n > 0 && (b = b->next));
 }
 
-static struct block *take_spare(struct feed *f, struct source_cursor *cursor)
+static struct block *take_spare(struct feed *f, struct feed_lane *l)
 {
 	struct block *b = f->spare;
 
 	if (b)
 		f->spare = b->next;
 	else
-		b = malloc(sizeof(*b));
+		b = calloc(1, sizeof(*b));
+	if (b && l->is_wide && !b->widths)
+		b->widths = malloc(FEED_ITEMS * sizeof(*b->widths));
+	if (b && l->is_wide && !b->widths) {
+		free(b);
+		b = NULL;
+	}
 	if (b) {
-		b->job = (struct job){.run = read_block};
-		b->cursor = cursor;
+		b->job = (struct job){.run = read_chain};
+		b->of = l;
 		b->next = NULL;
 		b->hold = NULL;
 		b->batch = 0;
@@ -60,35 +77,76 @@ static struct block *take_spare(struct feed *f, struct source_cursor *cursor)
 
 void feed_start(struct feed *f, struct feed_lane *l, struct source_cursor *cursor)
 {
-	*l = (struct feed_lane){.cursor = cursor,
-				.threadable = source_cursor_is_threadable(cursor)};
+	l->cursor = cursor;
+	l->now = l->ready = l->ahead = NULL;
+	l->threadable = source_cursor_is_threadable(cursor);
 	if (l->threadable)
 		source_cursor_defer(cursor);
 }
 
+static void recycle_all(struct feed *f, struct block *b)
+{
+	while (b) {
+		struct block *next = b->next;
+
+		feed_recycle(f, b);
+		b = next;
+	}
+}
+
 static int read_ahead(struct feed *f, struct feed_lane *l)
 {
-	l->ahead = take_spare(f, l->cursor);
-	if (!l->ahead)
-		return -ENOMEM;
-	crew_submit(f->crew, &l->ahead->job, true);
+	struct block *chain = NULL;
+
+	for (unsigned i = 0; i < f->chain; i++) {
+		struct block *b = take_spare(f, l);
+
+		if (!b) {
+			recycle_all(f, chain);
+			return -ENOMEM;
+		}
+		b->next = chain;
+		chain = b;
+	}
+	l->ahead = chain;
+	crew_submit(f->crew, &chain->job, true);
 	return 0;
+}
+
+/* Without threads one block at a time, which the caches can hold. */
+static struct block *read_next(struct feed *f, struct feed_lane *l)
+{
+	struct block *b = l->ahead;
+
+	if (b)
+		crew_wait(f->crew, &b->job);
+	else if ((b = take_spare(f, l)))
+		read_block(b);
+	l->ahead = NULL;
+	if (b && l->threadable)
+		source_cursor_tell(l->cursor);
+	return b;
 }
 
 int feed_next(struct feed *f, struct feed_lane *l, struct block **ret_old)
 {
+	struct block *b = l->ready, *last;
+
 	*ret_old = l->now;
-	l->now = l->ahead ?: take_spare(f, l->cursor);
-	if (!l->now)
-		return -ENOMEM;
-	if (l->ahead)
-		crew_wait(f->crew, &l->ahead->job);
-	else
-		read_block(&l->now->job, 0);
-	l->ahead = NULL;
-	if (l->threadable)
-		source_cursor_tell(l->cursor);
-	return f->ahead && l->threadable && l->now->n > 0 ? read_ahead(f, l) : 0;
+	l->now = NULL;
+	if (!b) {
+		b = read_next(f, l);
+		if (!b)
+			return -ENOMEM;
+	} 
+	l->now = b;
+	l->ready = b->next;
+	b->next = NULL;
+	if (!f->chain || !l->threadable || l->ahead || b->n <= 0)
+		return 0;
+	for (last = b; last->next; last = last->next)
+		;
+	return last->n > 0 ? read_ahead(f, l) : 0;
 }
 
 void feed_recycle(struct feed *f, struct block *b)
@@ -103,13 +161,14 @@ void feed_recycle(struct feed *f, struct block *b)
 
 void feed_stop(struct feed *f, struct feed_lane *l)
 {
-	if (l->ahead) {
+	if (l->ahead)
 		crew_cancel(f->crew, &l->ahead->job);
-		feed_recycle(f, l->ahead);
-	}
+	recycle_all(f, l->ahead);
+	recycle_all(f, l->ready);
 	feed_recycle(f, l->now);
 	source_cursor_free(l->cursor);
-	*l = (struct feed_lane){0};
+	l->cursor = NULL;
+	l->now = l->ready = l->ahead = NULL;
 }
 
 void feed_free(struct feed *f)
@@ -118,6 +177,7 @@ void feed_free(struct feed *f)
 		struct block *b = f->spare;
 
 		f->spare = b->next;
+		free(b->widths);
 		free(b);
 	}
 }

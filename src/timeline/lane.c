@@ -3,11 +3,6 @@
 
 #include <errno.h>
 
-/* Places among events of one tick, before machine and lane. */
-enum { TIE_HOST, TIE_GUEST, TIE_EXIT };
-
-#define TIE(rank, lane) ((uint32_t)(rank) << 24 | (lane))
-
 /* Host ticks of the raw stamp of a record of the segment at hand. */
 static struct tsc_range translate(const struct lane *l, uint64_t raw, bool *ret_doubtful)
 {
@@ -34,39 +29,46 @@ static struct tsc_range translate(const struct lane *l, uint64_t raw, bool *ret_
 	return r;
 }
 
+static struct lane *lane_of(struct feed_lane *feed)
+{
+	return (struct lane *)((char *)feed - offsetof(struct lane, feed));
+}
+
 static void find_segment(struct lane *l, uint64_t seq)
 {
 	while (l->segment + 1 < l->plan.v.n && l->plan.v.v[l->segment + 1].first_seq <= seq)
 		l->segment++;
 }
 
-static void set_time(struct lane *l, struct tsc_range r)
-{
-	uint64_t width = r.hi - r.lo;
+/* --- preparing a block: times of its items --- */
 
+static void set_time(struct lane *l, struct source_item *it, struct tsc_range r, uint64_t *ticks,
+		     struct feed_width *w)
+{
+	*w = (struct feed_width){r.hi - r.lo, 0};
 	/* the ring buffer's order is the truth, whatever the stamps say */
 	if (r.lo < l->floor) {
 		r.lo = l->floor;
-		width = r.hi > r.lo ? r.hi - r.lo : 0;
-		l->doubtful = true;
+		w->width = r.hi > r.lo ? r.hi - r.lo : 0;
+		it->flags |= ITEM_LATE;
 	}
-	l->ticks = r.lo;
-	l->width = width;
+	*ticks = r.lo;
 }
 
 /* Of a stamp that stands for an interval of another clock the middle counts. Middles may be out of
  * order by what the clock's readings differ. */
-static void set_middle(struct lane *l, struct tsc_range r)
+static void set_middle(struct lane *l, struct tsc_range r, uint64_t *ticks, struct feed_width *w)
 {
-	l->ticks = r.lo + (r.hi - r.lo) / 2;
-	l->err_ticks = (r.hi - l->ticks) ?: 1;
-	if (l->ticks < l->floor) {
-		l->err_ticks += l->floor - l->ticks;
-		l->ticks = l->floor;
+	*ticks = r.lo + (r.hi - r.lo) / 2;
+	*w = (struct feed_width){0, (r.hi - *ticks) ?: 1};
+	if (*ticks < l->floor) {
+		w->err_ticks += l->floor - *ticks;
+		*ticks = l->floor;
 	}
 }
 
-static void set_translated(struct lane *l, const struct source_item *it)
+static void prepare_record(struct lane *l, struct source_item *it, uint64_t *ticks,
+			   struct feed_width *w)
 {
 	struct tsc_range t;
 	bool doubtful;
@@ -74,30 +76,16 @@ static void set_translated(struct lane *l, const struct source_item *it)
 	/* an interrupted one has the stamp of the next one */
 	find_segment(l, l->seq + !!(it->flags & ITEM_INTERRUPTED));
 	t = translate(l, it->raw_ticks, &doubtful);
-	l->doubtful |= doubtful;
+	if (doubtful)
+		it->flags |= ITEM_LATE;
 	if (l->machine->clock)
-		set_middle(l, t);
+		set_middle(l, t, ticks, w);
 	else
-		set_time(l, t);
+		set_time(l, it, t, ticks, w);
 }
 
-static inline void take_record(struct lane *l, const struct source_item *it)
-{
-	if (l->tasks)
-		tasks_learn(l->tasks, l->machine->source, it);
-	l->doubtful = it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED);
-	if (l->is_shifted)
-		set_time(l, (struct tsc_range){it->raw_ticks - l->shift, it->raw_ticks - l->shift});
-	else
-		set_translated(l, it);
-	l->seq++;
-	l->tie = TIE(it->kind == l->exit_kind && it->kind ? TIE_EXIT
-		     : l->machine->is_guest		  ? TIE_GUEST
-							  : TIE_HOST,
-		     l->index);
-}
-
-static void take_lost(struct lane *l, const struct source_item *it)
+/* Its end becomes host ticks too. */
+static void prepare_gap(struct lane *l, struct source_item *it, uint64_t *ticks)
 {
 	struct tsc_range end;
 	bool doubtful;
@@ -109,36 +97,76 @@ static void take_lost(struct lane *l, const struct source_item *it)
 					 : l->begin < UINT64_MAX ? l->begin
 								 : 0,
 					 UINT64_MAX};
-	l->ticks = l->floor ? l->floor : l->begin < end.lo ? l->begin : end.lo;
-	l->end_ticks = end.hi < l->ticks ? l->ticks : end.hi;
-	l->tie = TIE(l->machine->is_guest ? TIE_GUEST : TIE_HOST, l->index);
+	*ticks = l->floor ? l->floor : l->begin < end.lo ? l->begin : end.lo;
+	it->end_raw_ticks = end.hi < *ticks ? *ticks : end.hi;
 }
 
-void lane_event(const struct lane *l, struct event *ev)
+static void mark_last(const struct lane *l, struct block *b)
 {
-	const struct source_item *it = l->item;
-	bool lost = it->flags & ITEM_LOST;
+	for (int i = 0; i < b->n && l->exit_kind; i++)
+		if (!(b->items[i].flags & ITEM_LOST) && b->items[i].kind == l->exit_kind)
+			b->items[i].flags |= ITEM_LAST;
+}
+
+static void prepare_wide(struct feed_lane *feed, struct block *b)
+{
+	struct lane *l = lane_of(feed);
+
+	for (int i = 0; i < b->n; i++) {
+		if (b->items[i].flags & ITEM_LOST) {
+			prepare_gap(l, &b->items[i], &b->ticks[i]);
+		} else {
+			prepare_record(l, &b->items[i], &b->ticks[i], &b->widths[i]);
+			l->seq++;
+		}
+		l->floor = b->ticks[i];
+	}
+	mark_last(l, b);
+}
+
+static void prepare_shifted(struct feed_lane *feed, struct block *b)
+{
+	struct lane *l = lane_of(feed);
+	uint64_t floor = l->floor, shift = l->shift;
+
+	for (int i = 0; i < b->n; i++) {
+		struct source_item *it = &b->items[i];
+		uint64_t ticks = it->raw_ticks - shift;
+
+		if (it->flags & ITEM_LOST) {
+			l->floor = floor;
+			prepare_gap(l, it, &ticks);
+		} else if (ticks < floor) {
+			ticks = floor;
+			it->flags |= ITEM_LATE;
+		}
+		b->ticks[i] = floor = ticks;
+	}
+	l->floor = floor;
+	mark_last(l, b);
+}
+
+/* --- the next event --- */
+
+void lane_gap(struct lane *l, struct event *ev)
+{
+	const struct source_item *it = &l->block->items[l->pos];
 
 	*ev = (struct event){
-		.ticks = l->ticks,
+		.ticks = l->block->ticks[l->pos],
 		.raw_ticks = it->raw_ticks,
 		.machine = l->pub.machine,
 		.cpu = l->pub.cpu,
+		.type = EVENT_LOST,
 		.lane = l->index,
+		.end_ticks = it->end_raw_ticks,
+		.lost = it->lost,
 	};
-	if (lost) {
-		ev->type = EVENT_LOST;
-		ev->end_ticks = l->end_ticks;
-		ev->lost = it->lost;
-		return;
-	}
-	ev->type = EVENT_RECORD;
-	ev->width = l->width;
-	ev->err_ticks = l->err_ticks;
-	ev->doubtful = l->doubtful;
-	ev->kind = it->kind;
-	ev->data = it->data;
-	ev->size = it->size;
+	l->totals.gaps++;
+	if (it->lost == UINT64_MAX)
+		l->totals.gaps_uncounted++;
+	else
+		l->totals.lost += it->lost;
 }
 
 static int refill(struct lane *l, struct lane_keep *k)
@@ -151,45 +179,43 @@ static int refill(struct lane *l, struct lane_keep *k)
 
 		r = r ? r : e;
 	}
-	if (!r && l->feed.now->n < 0)
-		r = l->feed.now->n;
+	l->block = l->feed.now;
+	if (!r && l->block->n < 0)
+		r = l->block->n;
 	l->pos = 0;
-	l->n = r ? 0 : (unsigned)l->feed.now->n;
+	l->n = r ? 0 : (unsigned)l->block->n;
 	l->ended = !l->n;
 	return r;
 }
 
-/* Whether the next event is to be shown; sets ended behind the filter's time. */
-static inline bool passes(struct lane *l)
+/* Whether the next item is an event to be shown; sets ended behind the filter's time. */
+static bool passes(struct lane *l)
 {
 	const struct timeline_filter *ask = &l->filter->ask;
+	const struct source_item *it = &l->block->items[l->pos];
+	uint64_t ticks = l->block->ticks[l->pos];
 
-	if (l->ticks > ask->to_ticks) {
+	if (!(it->flags & ITEM_LOST) && l->tasks)
+		tasks_learn(l->tasks, l->machine->source, it);
+	if (ticks > ask->to_ticks) {
 		l->ended = true;
 		return true;
 	}
-	if (l->item->flags & ITEM_LOST)
-		return l->end_ticks >= ask->from_ticks;
-	return l->ticks >= ask->from_ticks &&
-	       (!l->has_tests || filter_item(l->filter, l->pub.machine, l->machine, l->item));
+	if (it->flags & ITEM_LOST)
+		return it->end_raw_ticks >= ask->from_ticks;
+	return ticks >= ask->from_ticks && filter_item(l->filter, l->pub.machine, l->machine, it);
 }
 
-int lane_next(struct lane *l, struct lane_keep *k)
+int lane_search(struct lane *l, struct lane_keep *k)
 {
-	for (;;) {
-		if (l->pos == l->n) {
+	for (;; l->pos++) {
+		if (l->pos >= l->n) {
 			int r = refill(l, k);
 
 			if (r || l->ended)
 				return r;
 		}
-		l->item = &l->feed.now->items[l->pos++];
-		if (l->item->flags & ITEM_LOST)
-			take_lost(l, l->item);
-		else
-			take_record(l, l->item);
-		l->floor = l->ticks;
-		if (passes(l))
+		if (!l->is_picky || passes(l))
 			return 0;
 	}
 }
@@ -204,6 +230,8 @@ static void choose_clock(struct lane *l)
 		l->is_shifted &= tsc_map_is_unscaled(&e->v[0].map);
 		l->shift = (uint64_t)e->v[0].map.offset;
 	}
+	l->feed.is_wide = !l->is_shifted;
+	l->feed.prepare = l->is_shifted ? prepare_shifted : prepare_wide;
 }
 
 bool lane_can_seek(const struct lane *l)
@@ -257,11 +285,14 @@ int lane_start(struct lane *l, struct lane_keep *k, const struct seek_places *pl
 	int r;
 
 	l->pos = l->n = 0;
-	l->floor = l->width = l->err_ticks = 0;
+	l->floor = 0;
 	l->ended = false;
 	l->seq = 0;
 	l->segment = 0;
-	l->has_tests = filter_has_tests(l->filter, l->pub.machine);
+	l->totals = (struct lane_totals){0};
+	l->tie = (uint32_t)(l->machine->is_guest ? LANE_GUEST : LANE_HOST) << LANE_BITS | l->index;
+	l->is_picky = l->tasks || filter_has_tests(l->filter, l->pub.machine) ||
+		      l->filter->ask.from_ticks || l->filter->ask.to_ticks != UINT64_MAX;
 	choose_clock(l);
 	r = source_cursor_new(l->machine->source, l->source_lane, l->plan.v.n ? NULL : wanted, &c);
 	if (r)
@@ -272,7 +303,7 @@ int lane_start(struct lane *l, struct lane_keep *k, const struct seek_places *pl
 		return r;
 	}
 	feed_start(&k->feed, &l->feed, c);
-	return lane_next(l, k);
+	return lane_search(l, k);
 }
 
 void lane_stop(struct lane *l, struct lane_keep *k)

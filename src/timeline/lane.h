@@ -9,6 +9,11 @@
 #include "timeline/seek.h"
 #include "timeline/timeline.h"
 
+struct lane_totals {
+	uint64_t events, doubtful;
+	uint64_t gaps, lost, gaps_uncounted;
+};
+
 struct lane {
 	struct timeline_lane pub;
 	const struct input_machine *machine;
@@ -19,21 +24,31 @@ struct lane {
 	const struct source_kind *exit_kind; /* host: kvm_exit goes last among equals */
 	uint32_t index;
 	uint64_t begin; /* of the recording: a gap before the first event starts there */
-	/* running */
-	bool is_shifted; /* ticks = stamp - shift, always */
-	bool has_tests;	 /* not every record within the filter's time passes */
-	uint64_t shift;
+	/* of reading: what prepares blocks has these for itself */
 	struct feed_lane feed;
-	unsigned pos, n; /* in feed.now */
-	uint64_t seq;	 /* of the next record */
-	size_t segment;	 /* of the plan */
-	uint64_t floor;	 /* ticks of the last event: a lane never goes back */
-	/* the next event, valid while !ended */
-	bool ended, doubtful;
-	uint32_t tie; /* order among equal ticks */
-	uint64_t ticks, width, err_ticks, end_ticks;
-	const struct source_item *item;
+	bool is_shifted; /* ticks = stamp - shift, always */
+	uint64_t shift;
+	uint64_t seq;	/* of the next record */
+	size_t segment; /* of the plan */
+	uint64_t floor; /* ticks of the last item: a lane never goes back */
+	/* of merging: the next event, valid while !ended */
+	bool ended;
+	bool is_picky; /* not every item is an event, or names are learned from them */
+	unsigned pos, n; /* in block */
+	struct block *block;
+	uint32_t tie; /* order among equal ticks, but for those that go last */
+	struct lane_totals totals; /* of the events that were given out */
 };
+
+/* What a lane's next event is merged by. */
+struct lane_key {
+	uint64_t ticks;
+	uint64_t tie; /* the lane's index in its low bits */
+};
+
+#define LANE_BITS  24
+#define LANE_MASK  ((1u << LANE_BITS) - 1)
+#define LANE_ENDED UINT64_MAX /* as tie */
 
 /* Works out the plans of guest lanes whose offset changed. */
 must_check int plans_make(const struct input *in, struct lane *const *lanes, size_t n);
@@ -51,10 +66,59 @@ must_check int lane_start(struct lane *l, struct lane_keep *k, const struct seek
 bool lane_can_seek(const struct lane *l);
 /* Host ticks of a stamp of such a lane, about at near. */
 uint64_t lane_ticks(struct lane *l, uint64_t raw_ticks, uint64_t near);
-/* Prepares the next event, or sets ended. 0 or -errno. */
-must_check int lane_next(struct lane *l, struct lane_keep *k);
-/* The event that is next. It points into the block l->feed.now. */
-void lane_event(const struct lane *l, struct event *ret);
+/* The same when there is more to it than the next item. */
+must_check int lane_search(struct lane *l, struct lane_keep *k);
+/* A gap that is next. */
+void lane_gap(struct lane *l, struct event *ret);
 void lane_stop(struct lane *l, struct lane_keep *k);
 /* Host ticks of the lane's first record; UINT64_MAX without one. */
 must_check int lane_first_ticks(const struct lane *l, uint64_t *ret);
+
+/* Places among events of one tick, before machine and lane; a guest's are between those of the host. */
+enum { LANE_HOST, LANE_GUEST, LANE_LAST };
+
+static inline struct lane_key lane_key(const struct lane *l)
+{
+	uint32_t last = l->ended ? 0 : l->block->items[l->pos].flags & ITEM_LAST;
+
+	if (l->ended)
+		return (struct lane_key){UINT64_MAX, LANE_ENDED};
+	return (struct lane_key){l->block->ticks[l->pos],
+				 l->tie + last / ITEM_LAST * (LANE_LAST << LANE_BITS)};
+}
+
+/* Prepares the next event, or sets ended. 0 or -errno. */
+static inline int lane_next(struct lane *l, struct lane_keep *k)
+{
+	l->pos++;
+	return l->pos < l->n && !l->is_picky ? 0 : lane_search(l, k);
+}
+
+/* The event that is next. It points into the block. */
+static inline void lane_event(struct lane *l, struct event *ev)
+{
+	const struct source_item *it = &l->block->items[l->pos];
+	bool doubtful = it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED | ITEM_LATE);
+
+	if (it->flags & ITEM_LOST) {
+		lane_gap(l, ev);
+		return;
+	}
+	ev->ticks = l->block->ticks[l->pos];
+	ev->raw_ticks = it->raw_ticks;
+	ev->width = ev->err_ticks = 0;
+	if (l->feed.is_wide) {
+		ev->width = l->block->widths[l->pos].width;
+		ev->err_ticks = l->block->widths[l->pos].err_ticks;
+	}
+	ev->machine = l->pub.machine;
+	ev->cpu = l->pub.cpu;
+	ev->type = EVENT_RECORD;
+	ev->doubtful = doubtful;
+	ev->size = it->size;
+	ev->lane = l->index;
+	ev->kind = it->kind;
+	ev->data = it->data;
+	l->totals.events++;
+	l->totals.doubtful += doubtful;
+}

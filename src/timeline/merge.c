@@ -10,14 +10,9 @@
 #include "timeline/batch.h"
 #include "timeline/timeline_parts.h"
 
-#define AHEAD_LANES 256 /* of more lanes nothing is read ahead: each block takes room */
+#define AHEAD_BLOCKS 256 /* of all lanes are read ahead, about: each takes room (20 KiB) */
 
-struct entry {
-	uint64_t ticks;
-	uint32_t tie, lane;
-};
-
-static const struct entry ended = {UINT64_MAX, UINT32_MAX, UINT32_MAX};
+static const struct lane_key ended = {UINT64_MAX, LANE_ENDED};
 
 struct told { /* by an event before the time that is asked for */
 	uint64_t ticks;
@@ -31,46 +26,46 @@ struct merge {
 	struct batches batches;
 	struct lane_keep keep;
 	struct crew *crew;
-	struct entry *losers; /* [0] is the winner, the others lost at that node */
-	size_t n_leaves;      /* a power of 2 */
-	uint64_t events;
+	struct lane_key *losers; /* [0] is the winner, the others lost at that node */
+	size_t n_leaves;	 /* a power of 2 */
+	uint64_t left;		 /* events that are still wanted */
 };
 
-static inline bool is_before(const struct entry *a, const struct entry *b)
+static inline bool is_before(struct lane_key a, struct lane_key b)
 {
-	return a->ticks != b->ticks ? a->ticks < b->ticks : a->tie < b->tie;
+	return a.ticks != b.ticks ? a.ticks < b.ticks : a.tie < b.tie;
 }
 
-static inline struct entry entry_of(const struct lane *l)
+/* The winner's lane has another event. Which of two is earlier cannot be predicted, so there is no
+ * branch on it. */
+static inline void replay(struct merge *m, uint32_t lane, struct lane_key e)
 {
-	return l->ended ? ended : (struct entry){l->ticks, l->tie, l->index};
-}
+	for (size_t at = (m->n_leaves + lane) / 2; at; at /= 2) {
+		struct lane_key *o = &m->losers[at];
+		bool equal = __builtin_expect(o->ticks == e.ticks, 0);
+		uint64_t swap = 0 - (uint64_t)(equal ? o->tie < e.tie : o->ticks < e.ticks);
+		uint64_t ticks = (o->ticks ^ e.ticks) & swap, tie = (o->tie ^ e.tie) & swap;
 
-/* The winner's lane has another event. */
-static inline void replay(struct merge *m, uint32_t lane, struct entry e)
-{
-	for (size_t at = (m->n_leaves + lane) / 2; at; at /= 2)
-		if (is_before(&m->losers[at], &e)) {
-			struct entry winner = m->losers[at];
-
-			m->losers[at] = e;
-			e = winner;
-		}
+		o->ticks ^= ticks;
+		o->tie ^= tie;
+		e.ticks ^= ticks;
+		e.tie ^= tie;
+	}
 	m->losers[0] = e;
 }
 
-static struct entry play(struct merge *m, size_t node)
+static struct lane_key play(struct merge *m, size_t node)
 {
-	struct entry a, b;
+	struct lane_key a, b;
 
 	if (node >= m->n_leaves)
 		return node - m->n_leaves < m->t->n_lanes
-			       ? entry_of(m->t->lanes[node - m->n_leaves])
+			       ? lane_key(m->t->lanes[node - m->n_leaves])
 			       : ended;
 	a = play(m, 2 * node);
 	b = play(m, 2 * node + 1);
-	m->losers[node] = is_before(&a, &b) ? b : a;
-	return is_before(&a, &b) ? a : b;
+	m->losers[node] = is_before(a, b) ? b : a;
+	return is_before(a, b) ? a : b;
 }
 
 static int retire(void *state, struct block *b)
@@ -169,67 +164,72 @@ static int start_lanes(struct merge *m)
 	return r;
 }
 
-static inline void count_event(struct merge *m, const struct event *ev)
-{
-	struct timeline_totals *n = &m->t->totals[ev->machine];
-
-	if (ev->type == EVENT_RECORD) {
-		n->events++;
-		n->doubtful += ev->doubtful;
-		m->events++;
-		return;
-	}
-	n->gaps++;
-	if (ev->lost == UINT64_MAX)
-		n->gaps_uncounted++;
-	else
-		n->lost += ev->lost;
-}
-
 /* The first one of those that lost against the winner. */
-static inline struct entry runner_up(const struct merge *m)
+static inline struct lane_key runner_up(const struct merge *m, uint32_t lane)
 {
-	struct entry e = ended;
+	struct lane_key e = ended;
 
-	for (size_t at = (m->n_leaves + m->losers[0].lane) / 2; at; at /= 2)
-		if (is_before(&m->losers[at], &e))
+	for (size_t at = (m->n_leaves + lane) / 2; at; at /= 2)
+		if (is_before(m->losers[at], e))
 			e = m->losers[at];
 	return e;
 }
 
-/* The winner's events up to another lane's first one. */
-static int take_run(struct merge *m, uint64_t max)
+/* The winner's first event and those before the rival. */
+static inline int take_run(struct merge *m, struct lane *l, struct lane_key rival)
 {
-	struct lane *l = m->t->lanes[m->losers[0].lane];
-	struct entry e, rival = runner_up(m);
-	int r = 0;
+	struct lane_key e;
+	int r;
 
 	do {
-		struct event *ev = batches_room(&m->batches, l->feed.now);
+		struct event *ev = batches_room(&m->batches, l->block);
 
 		if (!ev) {
 			r = batches_close(&m->batches);
 			if (r)
 				return r;
-			ev = batches_room(&m->batches, l->feed.now);
+			ev = batches_room(&m->batches, l->block);
 		}
 		lane_event(l, ev);
-		count_event(m, ev);
+		m->left -= ev->type == EVENT_RECORD;
 		r = lane_next(l, &m->keep);
-		e = entry_of(l);
-	} while (!r && m->events < max && is_before(&e, &rival));
+		e = lane_key(l);
+	} while (!r && m->left && is_before(e, rival));
 	replay(m, l->index, e);
 	return r;
 }
 
 static int merge(struct merge *m)
 {
-	uint64_t max = m->t->filter.ask.max_events ?: UINT64_MAX;
+	uint32_t last = LANE_MASK;
 	int r = 0;
 
-	while (m->losers[0].lane != ended.lane && m->events < max && !r)
-		r = take_run(m, max);
+	m->left = m->t->filter.ask.max_events ?: UINT64_MAX;
+	while (m->losers[0].tie != LANE_ENDED && m->left && !r) {
+		uint32_t lane = m->losers[0].tie & LANE_MASK;
+
+		/* how far a lane gets is worth knowing of one that won twice */
+		r = take_run(m, m->t->lanes[lane],
+			     lane == last ? runner_up(m, lane) : (struct lane_key){0, 0});
+		last = lane;
+	}
 	return r ? r : batches_finish(&m->batches);
+}
+
+/* Before the consumers' end. */
+static void add_totals(struct timeline *t)
+{
+	memset(t->totals, 0, t->in->machines.n * sizeof(*t->totals));
+	for (size_t i = 0; i < t->n_lanes; i++) {
+		const struct lane_totals *l = &t->lanes[i]->totals;
+		struct timeline_totals *to = &t->totals[t->pub[i].machine];
+
+		to->events += l->events;
+		to->doubtful += l->doubtful;
+		to->gaps += l->gaps;
+		to->gaps_uncounted += l->gaps_uncounted;
+		to->lost += l->lost;
+	}
 }
 
 static int begin(const struct timeline *t, const struct timeline_use *uses, size_t n)
@@ -250,6 +250,13 @@ static int end(const struct timeline_use *uses, size_t n)
 	return r;
 }
 
+static unsigned chain_of(size_t n_lanes)
+{
+	size_t n = AHEAD_BLOCKS / (n_lanes ?: 1);
+
+	return n > FEED_CHAIN ? FEED_CHAIN : (unsigned)n;
+}
+
 static int run(struct merge *m, const struct timeline_use *uses, size_t n)
 {
 	int r = crew_new(m->t->in->threads ?: crew_cpus(), &m->crew);
@@ -258,7 +265,8 @@ static int run(struct merge *m, const struct timeline_use *uses, size_t n)
 		return r;
 	m->keep = (struct lane_keep){.retire = retire, .state = &m->batches};
 	m->keep.feed.crew = m->crew;
-	m->keep.feed.ahead = crew_size(m->crew) > 1 && m->t->n_lanes <= AHEAD_LANES;
+	if (crew_size(m->crew) > 1)
+		m->keep.feed.chain = chain_of(m->t->n_lanes);
 	r = batches_start(&m->batches, m->t->in, uses, n, &m->keep.feed);
 	if (!r)
 		r = start_lanes(m);
@@ -282,9 +290,9 @@ int timeline_run(struct timeline *t, const struct timeline_use *uses, size_t n)
 	struct merge m = {.t = t};
 	int r;
 
-	memset(t->totals, 0, t->in->machines.n * sizeof(*t->totals));
 	r = begin(t, uses, n);
 	if (!r)
 		r = run(&m, uses, n);
+	add_totals(t);
 	return r ? r : end(uses, n);
 }
