@@ -83,10 +83,10 @@ static int pass(const struct input *in, struct proof *p, struct laws *l, struct 
 
 	if (!r)
 		r = timeline_run(t,
-				 (struct timeline_use[]){{&proof_consumer, p},
-							 {&laws_consumer, l},
-							 {&handlers_consumer, h},
-							 {&widths_consumer, w}},
+				 (struct timeline_use[]){{&proof_consumer, p, true},
+							 {&laws_consumer, l, true},
+							 {&handlers_consumer, h, true},
+							 {&widths_consumer, w, true}},
 				 4);
 	for (size_t i = 0; i < in->machines.n && !r; i++)
 		totals[i] = *timeline_totals(t, (unsigned)i);

@@ -161,7 +161,7 @@ static int stat_run(const struct input *in, const struct config *c, unsigned key
 		r = timeline_new(in, &filter, &t);
 	}
 	if (!r)
-		r = timeline_run(t, &(struct timeline_use){&exits_consumer, e}, 1);
+		r = timeline_run(t, &(struct timeline_use){&exits_consumer, e, true}, 1);
 	if (r == -ENOMEM)
 		return log_err_r(r, "cannot add up \"%s\": %m", in->title);
 	if (r)

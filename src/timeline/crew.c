@@ -127,11 +127,8 @@ unsigned crew_size(const struct crew *c)
 	return c->n_threads + 1;
 }
 
-void crew_submit(struct crew *c, struct job *j, bool urgent)
+static void queue(struct crew *c, struct job *j, struct job *ring)
 {
-	struct job *ring = &c->queues[!urgent];
-
-	pthread_mutex_lock(&c->lock);
 	j->state = QUEUED;
 	j->next = ring;
 	j->prev = ring->prev;
@@ -139,6 +136,20 @@ void crew_submit(struct crew *c, struct job *j, bool urgent)
 	ring->prev = j;
 	if (c->n_idle)
 		pthread_cond_signal(&c->work);
+}
+
+void crew_submit(struct crew *c, struct job *j, bool urgent)
+{
+	pthread_mutex_lock(&c->lock);
+	queue(c, j, &c->queues[!urgent]);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void crew_offer(struct crew *c, struct job *j)
+{
+	pthread_mutex_lock(&c->lock);
+	if (j->state == IDLE)
+		queue(c, j, &c->queues[1]);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -166,7 +177,8 @@ static bool help(struct crew *c)
 	return true;
 }
 
-void crew_wait(struct crew *c, struct job *j)
+/* Whether it was taken off its queue. */
+static bool settle(struct crew *c, struct job *j, bool helps)
 {
 	bool mine;
 
@@ -174,23 +186,22 @@ void crew_wait(struct crew *c, struct job *j)
 	mine = reclaim(j);
 	c->awaited++;
 	while (j->state == RUNNING)
-		if (!help(c))
+		if (!helps || !help(c))
 			pthread_cond_wait(&c->done, &c->lock);
 	c->awaited--;
 	pthread_mutex_unlock(&c->lock);
-	if (mine)
+	return mine;
+}
+
+void crew_wait(struct crew *c, struct job *j)
+{
+	if (settle(c, j, true))
 		j->run(j, 0);
 }
 
 void crew_cancel(struct crew *c, struct job *j)
 {
-	pthread_mutex_lock(&c->lock);
-	reclaim(j);
-	c->awaited++;
-	while (j->state == RUNNING)
-		pthread_cond_wait(&c->done, &c->lock);
-	c->awaited--;
-	pthread_mutex_unlock(&c->lock);
+	settle(c, j, false);
 }
 
 unsigned crew_cpus(void)

@@ -25,6 +25,8 @@ void crew_free(struct crew *c);
 unsigned crew_size(const struct crew *c);
 /* For a thread to do; urgent ones first, else in this order. */
 void crew_submit(struct crew *c, struct job *j, bool urgent);
+/* The same, not urgent, unless it is queued or running already. */
+void crew_offer(struct crew *c, struct job *j);
 /* Returns when it is done, at once when it was not submitted. */
 void crew_wait(struct crew *c, struct job *j);
 /* The same, but a job that nobody has begun is not done at all. */

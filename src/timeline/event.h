@@ -33,7 +33,7 @@ struct event {
 	uint32_t lane;
 	const struct source_kind *kind;
 	const void *data;	  /* the record, common fields first */
-	uint64_t end_ticks, lost; /* EVENT_LOST only */
+	uint64_t end_ticks, lost; /* EVENT_LOST only, else undefined */
 	const char *comm; /* of its thread, NULL unknown; when a consumer of the pass wants_tasks */
 };
 

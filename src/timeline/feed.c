@@ -69,7 +69,6 @@ static struct block *take_spare(struct feed *f, struct feed_lane *l)
 		b->of = l;
 		b->next = NULL;
 		b->hold = NULL;
-		b->batch = 0;
 		b->n = 0;
 	}
 	return b;
@@ -138,7 +137,7 @@ int feed_next(struct feed *f, struct feed_lane *l, struct block **ret_old)
 		b = read_next(f, l);
 		if (!b)
 			return -ENOMEM;
-	} 
+	}
 	l->now = b;
 	l->ready = b->next;
 	b->next = NULL;

@@ -26,7 +26,6 @@ struct block {
 	struct block *next;
 	struct feed_lane *of;
 	struct hold *hold; /* what items point into; NULL: the map */
-	uint64_t batch;	   /* the last one that has an event from it */
 	int n;		   /* items, or -errno */
 	struct feed_width *widths; /* of wide lanes */
 	uint64_t ticks[FEED_ITEMS]; /* host ticks of the items: what they are merged by */

@@ -148,12 +148,10 @@ static void prepare_shifted(struct feed_lane *feed, struct block *b)
 
 /* --- the next event --- */
 
-void lane_gap(struct lane *l, struct event *ev)
+static void gap_event(struct lane *l, const struct source_item *it, struct event *ev)
 {
-	const struct source_item *it = &l->block->items[l->pos];
-
 	*ev = (struct event){
-		.ticks = l->block->ticks[l->pos],
+		.ticks = *l->ticks,
 		.raw_ticks = it->raw_ticks,
 		.machine = l->pub.machine,
 		.cpu = l->pub.cpu,
@@ -169,9 +167,38 @@ void lane_gap(struct lane *l, struct event *ev)
 		l->totals.lost += it->lost;
 }
 
+void lane_event_any(struct lane *l, struct event *ev)
+{
+	const struct source_item *it = l->item;
+	const struct block *b = l->feed.now;
+
+	if (it->flags & ITEM_LOST) {
+		gap_event(l, it, ev);
+		return;
+	}
+	*ev = (struct event){
+		.ticks = *l->ticks,
+		.raw_ticks = it->raw_ticks,
+		.machine = l->pub.machine,
+		.cpu = l->pub.cpu,
+		.type = EVENT_RECORD,
+		.lane = l->index,
+		.kind = it->kind,
+		.data = it->data,
+		.size = it->size,
+		.doubtful = !!(it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED | ITEM_LATE)),
+	};
+	if (l->feed.is_wide) {
+		ev->width = b->widths[it - b->items].width;
+		ev->err_ticks = b->widths[it - b->items].err_ticks;
+	}
+	l->totals.events++;
+	l->totals.doubtful += ev->doubtful;
+}
+
 static int refill(struct lane *l, struct lane_keep *k)
 {
-	struct block *old;
+	struct block *old, *b;
 	int r = feed_next(&k->feed, &l->feed, &old);
 
 	if (old) {
@@ -179,37 +206,41 @@ static int refill(struct lane *l, struct lane_keep *k)
 
 		r = r ? r : e;
 	}
-	l->block = l->feed.now;
-	if (!r && l->block->n < 0)
-		r = l->block->n;
-	l->pos = 0;
-	l->n = r ? 0 : (unsigned)l->block->n;
-	l->ended = !l->n;
-	return r;
+	b = l->feed.now;
+	if (!r && b->n < 0)
+		r = b->n;
+	l->ended = r || !b->n;
+	l->item = l->end = NULL;
+	if (l->ended)
+		return r;
+	l->item = b->items;
+	l->end = b->items + b->n;
+	l->ticks = b->ticks;
+	return 0;
 }
 
 /* Whether the next item is an event to be shown; sets ended behind the filter's time. */
 static bool passes(struct lane *l)
 {
 	const struct timeline_filter *ask = &l->filter->ask;
-	const struct source_item *it = &l->block->items[l->pos];
-	uint64_t ticks = l->block->ticks[l->pos];
+	const struct source_item *it = l->item;
 
 	if (!(it->flags & ITEM_LOST) && l->tasks)
 		tasks_learn(l->tasks, l->machine->source, it);
-	if (ticks > ask->to_ticks) {
+	if (*l->ticks > ask->to_ticks) {
 		l->ended = true;
 		return true;
 	}
 	if (it->flags & ITEM_LOST)
 		return it->end_raw_ticks >= ask->from_ticks;
-	return ticks >= ask->from_ticks && filter_item(l->filter, l->pub.machine, l->machine, it);
+	return *l->ticks >= ask->from_ticks &&
+	       filter_item(l->filter, l->pub.machine, l->machine, it);
 }
 
 int lane_search(struct lane *l, struct lane_keep *k)
 {
-	for (;; l->pos++) {
-		if (l->pos >= l->n) {
+	for (;; l->item++, l->ticks++) {
+		if (l->item == l->end) {
 			int r = refill(l, k);
 
 			if (r || l->ended)
@@ -231,6 +262,7 @@ static void choose_clock(struct lane *l)
 		l->shift = (uint64_t)e->v[0].map.offset;
 	}
 	l->feed.is_wide = !l->is_shifted;
+	l->is_plain = l->is_shifted;
 	l->feed.prepare = l->is_shifted ? prepare_shifted : prepare_wide;
 }
 
@@ -284,7 +316,7 @@ int lane_start(struct lane *l, struct lane_keep *k, const struct seek_places *pl
 	struct source_cursor *c;
 	int r;
 
-	l->pos = l->n = 0;
+	l->item = l->end = NULL;
 	l->floor = 0;
 	l->ended = false;
 	l->seq = 0;

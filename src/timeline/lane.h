@@ -33,10 +33,12 @@ struct lane {
 	uint64_t floor; /* ticks of the last item: a lane never goes back */
 	/* of merging: the next event, valid while !ended */
 	bool ended;
-	bool is_picky; /* not every item is an event, or names are learned from them */
-	unsigned pos, n; /* in block */
-	struct block *block;
-	uint32_t tie; /* order among equal ticks, but for those that go last */
+	bool is_picky;			/* not every item is an event, or names are learned */
+	bool is_plain;			/* every item is an event, and no stamp an interval */
+	const struct source_item *item; /* of the block at hand, up to end */
+	const struct source_item *end;
+	const uint64_t *ticks; /* of the item */
+	uint32_t tie;	       /* order among equal ticks, but for those that go last */
 	struct lane_totals totals; /* of the events that were given out */
 };
 
@@ -68,8 +70,8 @@ bool lane_can_seek(const struct lane *l);
 uint64_t lane_ticks(struct lane *l, uint64_t raw_ticks, uint64_t near);
 /* The same when there is more to it than the next item. */
 must_check int lane_search(struct lane *l, struct lane_keep *k);
-/* A gap that is next. */
-void lane_gap(struct lane *l, struct event *ret);
+/* The event that is next, whatever it is. It points into the block l->feed.now. */
+void lane_event_any(struct lane *l, struct event *ret);
 void lane_stop(struct lane *l, struct lane_keep *k);
 /* Host ticks of the lane's first record; UINT64_MAX without one. */
 must_check int lane_first_ticks(const struct lane *l, uint64_t *ret);
@@ -79,46 +81,40 @@ enum { LANE_HOST, LANE_GUEST, LANE_LAST };
 
 static inline struct lane_key lane_key(const struct lane *l)
 {
-	uint32_t last = l->ended ? 0 : l->block->items[l->pos].flags & ITEM_LAST;
+	uint64_t last;
 
 	if (l->ended)
 		return (struct lane_key){UINT64_MAX, LANE_ENDED};
-	return (struct lane_key){l->block->ticks[l->pos],
-				 l->tie + last / ITEM_LAST * (LANE_LAST << LANE_BITS)};
+	last = l->item->flags & ITEM_LAST;
+	return (struct lane_key){*l->ticks, l->tie + last / ITEM_LAST * (LANE_LAST << LANE_BITS)};
 }
 
 /* Prepares the next event, or sets ended. 0 or -errno. */
 static inline int lane_next(struct lane *l, struct lane_keep *k)
 {
-	l->pos++;
-	return l->pos < l->n && !l->is_picky ? 0 : lane_search(l, k);
+	l->ticks++;
+	return ++l->item != l->end && !l->is_picky ? 0 : lane_search(l, k);
 }
 
-/* The event that is next. It points into the block. */
+/* The event that is next: most often one that takes few instructions. */
 static inline void lane_event(struct lane *l, struct event *ev)
 {
-	const struct source_item *it = &l->block->items[l->pos];
-	bool doubtful = it->flags & (ITEM_CLAMPED | ITEM_INTERRUPTED | ITEM_LATE);
+	const struct source_item *it = l->item;
 
-	if (it->flags & ITEM_LOST) {
-		lane_gap(l, ev);
+	if (!l->is_plain || it->flags & ~(uint32_t)ITEM_LAST) {
+		lane_event_any(l, ev);
 		return;
 	}
-	ev->ticks = l->block->ticks[l->pos];
+	ev->ticks = *l->ticks;
 	ev->raw_ticks = it->raw_ticks;
 	ev->width = ev->err_ticks = 0;
-	if (l->feed.is_wide) {
-		ev->width = l->block->widths[l->pos].width;
-		ev->err_ticks = l->block->widths[l->pos].err_ticks;
-	}
 	ev->machine = l->pub.machine;
 	ev->cpu = l->pub.cpu;
 	ev->type = EVENT_RECORD;
-	ev->doubtful = doubtful;
+	ev->doubtful = false;
 	ev->size = it->size;
 	ev->lane = l->index;
 	ev->kind = it->kind;
 	ev->data = it->data;
 	l->totals.events++;
-	l->totals.doubtful += doubtful;
 }

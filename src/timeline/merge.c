@@ -28,7 +28,6 @@ struct merge {
 	struct crew *crew;
 	struct lane_key *losers; /* [0] is the winner, the others lost at that node */
 	size_t n_leaves;	 /* a power of 2 */
-	uint64_t left;		 /* events that are still wanted */
 };
 
 static inline bool is_before(struct lane_key a, struct lane_key b)
@@ -40,18 +39,19 @@ static inline bool is_before(struct lane_key a, struct lane_key b)
  * branch on it. */
 static inline void replay(struct merge *m, uint32_t lane, struct lane_key e)
 {
-	for (size_t at = (m->n_leaves + lane) / 2; at; at /= 2) {
-		struct lane_key *o = &m->losers[at];
-		bool equal = __builtin_expect(o->ticks == e.ticks, 0);
-		uint64_t swap = 0 - (uint64_t)(equal ? o->tie < e.tie : o->ticks < e.ticks);
-		uint64_t ticks = (o->ticks ^ e.ticks) & swap, tie = (o->tie ^ e.tie) & swap;
+	struct lane_key *const losers = m->losers;
 
-		o->ticks ^= ticks;
-		o->tie ^= tie;
+	for (size_t at = (m->n_leaves + lane) / 2; at; at /= 2) {
+		const struct lane_key o = losers[at];
+		bool equal = __builtin_expect(o.ticks == e.ticks, 0);
+		uint64_t swap = 0 - (uint64_t)(equal ? o.tie < e.tie : o.ticks < e.ticks);
+		uint64_t ticks = (o.ticks ^ e.ticks) & swap, tie = (o.tie ^ e.tie) & swap;
+
+		losers[at] = (struct lane_key){o.ticks ^ ticks, o.tie ^ tie};
 		e.ticks ^= ticks;
 		e.tie ^= tie;
 	}
-	m->losers[0] = e;
+	losers[0] = e;
 }
 
 static struct lane_key play(struct merge *m, size_t node)
@@ -178,23 +178,20 @@ static inline struct lane_key runner_up(const struct merge *m, uint32_t lane)
 /* The winner's first event and those before the rival. */
 static inline int take_run(struct merge *m, struct lane *l, struct lane_key rival)
 {
+	struct batches *b = &m->batches;
 	struct lane_key e;
 	int r;
 
 	do {
-		struct event *ev = batches_room(&m->batches, l->block);
-
-		if (!ev) {
-			r = batches_close(&m->batches);
-			if (r)
+		if (b->room == b->end) {
+			r = batches_close(b);
+			if (r || !b->left)
 				return r;
-			ev = batches_room(&m->batches, l->block);
 		}
-		lane_event(l, ev);
-		m->left -= ev->type == EVENT_RECORD;
+		lane_event(l, b->room++);
 		r = lane_next(l, &m->keep);
 		e = lane_key(l);
-	} while (!r && m->left && is_before(e, rival));
+	} while (!r && is_before(e, rival));
 	replay(m, l->index, e);
 	return r;
 }
@@ -204,8 +201,7 @@ static int merge(struct merge *m)
 	uint32_t last = LANE_MASK;
 	int r = 0;
 
-	m->left = m->t->filter.ask.max_events ?: UINT64_MAX;
-	while (m->losers[0].tie != LANE_ENDED && m->left && !r) {
+	while (m->losers[0].tie != LANE_ENDED && m->batches.left && !r) {
 		uint32_t lane = m->losers[0].tie & LANE_MASK;
 
 		/* how far a lane gets is worth knowing of one that won twice */
@@ -267,7 +263,8 @@ static int run(struct merge *m, const struct timeline_use *uses, size_t n)
 	m->keep.feed.crew = m->crew;
 	if (crew_size(m->crew) > 1)
 		m->keep.feed.chain = chain_of(m->t->n_lanes);
-	r = batches_start(&m->batches, m->t->in, uses, n, &m->keep.feed);
+	m->batches.left = m->t->filter.ask.max_events ?: UINT64_MAX;
+	r = batches_start(&m->batches, m->t->in, uses, n, m->t->filter.ask.task, &m->keep.feed);
 	if (!r)
 		r = start_lanes(m);
 	if (!r)

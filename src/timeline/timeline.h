@@ -44,7 +44,7 @@ void timeline_free(struct timeline *t);
 
 const struct input *timeline_input(const struct timeline *t);
 const struct timeline_lane *timeline_lanes(const struct timeline *t, size_t *ret_n);
-/* Of the lanes that pass the filter; valid during and after a run. */
+/* Of the lanes that pass the filter; valid in the consumers' end and after a run. */
 const struct timeline_totals *timeline_totals(const struct timeline *t, unsigned machine);
 /* Host ticks of the first event of all machines: the zero of displayed time. 0 without events. */
 uint64_t timeline_first_ticks(const struct timeline *t);
@@ -52,6 +52,9 @@ uint64_t timeline_first_ticks(const struct timeline *t);
 struct timeline_use {
 	const struct consumer *consumer;
 	void *state;
+	/* batch may be called in other threads than begin and end, one call at a time; what it uses
+	 * beyond its state and the events no other consumer changes. */
+	bool apart;
 };
 /* One pass. 0, or the first -errno of a source or a consumer (-EPIPE included). */
 must_check int timeline_run(struct timeline *t, const struct timeline_use *uses, size_t n);
