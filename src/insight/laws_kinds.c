@@ -71,8 +71,8 @@ static void add_effect(struct law_kinds *k, const struct source_kind *kind, bool
 	struct law_kind *p = &k->of[kind->index];
 	size_t n = strlen(kind->name);
 
-	if (!is_msr && (strcmp(kind->system, "irq_vectors") || n < 6 ||
-			strcmp(kind->name + n - 6, "_entry")))
+	if (!is_msr &&
+	    (strcmp(kind->system, "irq_vectors") || n < 6 || strcmp(kind->name + n - 6, "_entry")))
 		return;
 	if (is_msr)
 		set_fields(p, kind, "msr", "val", NULL);

@@ -175,7 +175,8 @@ void windows_exit(struct windows *w, uint64_t ticks, unsigned cpu)
 
 void windows_lost(struct windows *w, unsigned cpu, uint64_t from_ticks, uint64_t to_ticks)
 {
-	if (w->gap_cpu != cpu && (w->state == WINDOWS_MAYBE || (w->gap_end && from_ticks <= w->gap_end)))
+	if (w->gap_cpu != cpu &&
+	    (w->state == WINDOWS_MAYBE || (w->gap_end && from_ticks <= w->gap_end)))
 		w->gap_cpu = WINDOWS_MANY;
 	else
 		w->gap_cpu = (uint16_t)cpu;

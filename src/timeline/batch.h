@@ -42,11 +42,11 @@ struct batches {
 	struct feed *feed;
 	bool wants_tasks, has_work, has_apart; /* any consumer */
 	struct apart apart;
-	void **workers;		    /* by thread, use */
+	void **workers; /* by thread, use */
 	unsigned n_workers;
 	struct batch *ring;
 	unsigned n_ring;
-	struct batch *now;   /* being filled: */
+	struct batch *now; /* being filled: */
 	struct event *room, *end;
 	uint64_t left;	     /* records that are wanted, from the batch at hand on; set at first */
 	uint64_t next, done; /* number of the next one, of the last one that was given out */

@@ -11,8 +11,9 @@
 #define FEED_CHAIN 8 /* blocks that a thread reads at once, at most */
 
 enum { /* flags of a block's items, behind those of source.h */
-	ITEM_LATE = 32, /* its ticks are bounded, not exact: another record's, or one of two readings */
-	ITEM_LAST = 64, /* goes last among equals */
+       ITEM_LATE =
+	       32, /* its ticks are bounded, not exact: another record's, or one of two readings */
+       ITEM_LAST = 64, /* goes last among equals */
 };
 
 struct feed_width { /* of a record whose stamp tells an interval: timeline/event.h */
@@ -25,9 +26,9 @@ struct block {
 	struct job job; /* reads it and those behind it */
 	struct block *next;
 	struct feed_lane *of;
-	struct hold *hold; /* what items point into; NULL: the map */
-	int n;		   /* items, or -errno */
-	struct feed_width *widths; /* of wide lanes */
+	struct hold *hold;	    /* what items point into; NULL: the map */
+	int n;			    /* items, or -errno */
+	struct feed_width *widths;  /* of wide lanes */
 	uint64_t ticks[FEED_ITEMS]; /* host ticks of the items: what they are merged by */
 	struct source_item items[FEED_ITEMS];
 };
@@ -41,7 +42,8 @@ struct feed { /* of all lanes of a run */
 /* The stream of one lane. */
 struct feed_lane {
 	struct source_cursor *cursor;
-	void (*prepare)(struct feed_lane *l, struct block *b); /* sets ticks and widths; in any thread */
+	void (*prepare)(struct feed_lane *l,
+			struct block *b); /* sets ticks and widths; in any thread */
 	bool is_wide;
 	struct block *now;   /* last taken */
 	struct block *ready; /* to be taken next, read already */

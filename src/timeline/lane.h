@@ -37,8 +37,8 @@ struct lane {
 	bool is_plain;			/* every item is an event, and no stamp an interval */
 	const struct source_item *item; /* of the block at hand, up to end */
 	const struct source_item *end;
-	const uint64_t *ticks; /* of the item */
-	uint32_t tie;	       /* order among equal ticks, but for those that go last */
+	const uint64_t *ticks;	   /* of the item */
+	uint32_t tie;		   /* order among equal ticks, but for those that go last */
 	struct lane_totals totals; /* of the events that were given out */
 };
 
