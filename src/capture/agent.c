@@ -7,8 +7,33 @@
 #include "base/log.h"
 #include "capture/agent_session.h"
 
+#define CLOSE_MS	5000
 #define STALL_MS	30000
 #define SINGLE_RETRY_MS 200
+
+void agent_turn_away(const struct agent_config *cfg, int busy_fd)
+{
+	struct link other = LINK_CLOSED;
+	struct chan c;
+
+	if (link_accept(&cfg->addr, busy_fd, &other))
+		return;
+	if (!chan_open(&c, &other, -1, 100)) {
+		agent_refuse(&c, WIRE_REFUSED_BUSY,
+			     "the agent is busy with another host's session");
+		chan_close(&c);
+	}
+	link_close(&other);
+}
+
+void agent_wait_close(struct chan *c)
+{
+	struct wire_header h;
+	const void *body;
+
+	while (!chan_receive(c, CLOSE_MS, &h, &body))
+		continue;
+}
 
 /* A port has no connections: what a host that died had sent must not reach the next one's session. */
 static void drop_input(int fd)

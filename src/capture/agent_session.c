@@ -21,7 +21,6 @@
 
 #define HELLO_MS     5000
 #define START_MS     30000
-#define CLOSE_MS     5000
 #define BUFFER_MIN   (64u << 10)
 #define BUFFER_MAX   (1u << 30)
 #define PIECE_BYTES  (64u << 10)
@@ -380,56 +379,43 @@ static int handle_message(struct session_state *s)
 	return 0;
 }
 
-/* Says "busy" to whoever else calls. */
-static void turn_away(const struct agent_config *cfg, int busy_fd)
-{
-	struct link other = LINK_CLOSED;
-	struct chan c;
+enum { POLL_LINK, POLL_CANCEL, POLL_BUSY, POLL_PAGES };
 
-	if (link_accept(&cfg->addr, busy_fd, &other))
-		return;
-	if (!chan_open(&c, &other, -1, 100)) {
-		agent_refuse(&c, WIRE_REFUSED_BUSY,
-			     "the agent is busy with another host's session");
-		chan_close(&c);
-	}
-	link_close(&other);
-}
-
-static int run(struct session_state *s, int busy_fd)
+static int run_until_stop(struct session_state *s, struct pollfd *p)
 {
-	struct pollfd p[3] = {{.fd = s->chan->link.in, .events = POLLIN},
-			      {.fd = s->chan->cancel_fd, .events = POLLIN},
-			      {.fd = busy_fd, .events = POLLIN}};
+	nfds_t n = POLL_PAGES + pages_cpus(s->pages);
 
 	while (!s->stop) {
-		int r = pages_drain(s->pages);
+		int r = pages_drain(s->pages, p + POLL_PAGES);
 
 		if (!r && s->symbols_fd >= 0)
 			r = send_symbols_piece(s);
 		if (r)
 			return r;
-		if (poll(p, 3, s->symbols_fd >= 0 ? 0 : (int)pages_wait_ms(s->pages)) <= 0)
+		pages_poll(s->pages, p + POLL_PAGES);
+		if (poll(p, n, s->symbols_fd >= 0 ? 0 : pages_wait_ms(s->pages)) <= 0)
 			continue;
-		if (p[1].revents)
+		if (p[POLL_CANCEL].revents)
 			return -ECANCELED;
-		if (p[2].revents)
-			turn_away(s->cfg, busy_fd);
-		r = p[0].revents ? handle_message(s) : 0;
+		if (p[POLL_BUSY].revents)
+			agent_turn_away(s->cfg, p[POLL_BUSY].fd);
+		r = p[POLL_LINK].revents ? handle_message(s) : 0;
 		if (r)
 			return r;
 	}
 	return 0;
 }
 
-/* The host closes first: what is still on its way when a socket is closed may be lost. */
-static void wait_close(struct chan *c)
+static int run(struct session_state *s, int busy_fd)
 {
-	struct wire_header h;
-	const void *body;
+	_cleanup_free_ struct pollfd *p = calloc(POLL_PAGES + pages_cpus(s->pages), sizeof(*p));
 
-	while (!chan_receive(c, CLOSE_MS, &h, &body))
-		continue;
+	if (!p)
+		return -ENOMEM;
+	p[POLL_LINK] = (struct pollfd){.fd = s->chan->link.in, .events = POLLIN};
+	p[POLL_CANCEL] = (struct pollfd){.fd = s->chan->cancel_fd, .events = POLLIN};
+	p[POLL_BUSY] = (struct pollfd){.fd = busy_fd, .events = POLLIN};
+	return run_until_stop(s, p);
 }
 
 static int end(struct session_state *s)
@@ -451,7 +437,7 @@ static int end(struct session_state *s)
 	if (!r)
 		r = send_empty(s, WIRE_BYE);
 	if (!r && !link_is_single(&s->cfg->addr))
-		wait_close(s->chan);
+		agent_wait_close(s->chan);
 	return r;
 }
 

@@ -8,7 +8,6 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 
 #include "base/log.h"
 #include "capture/pages.h"
@@ -19,8 +18,6 @@ struct lane {
 	struct instance *instance;
 	struct pages *pages;
 	struct datfile file;
-	uint64_t due_ms;
-	bool on;
 };
 
 struct hostrec {
@@ -32,14 +29,6 @@ struct hostrec {
 	pthread_mutex_t lock; /* pages and files of the lanes */
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 static int put_page(void *ctx, unsigned cpu, int pipe_fd, size_t n)
 {
 	struct datfile *f = ctx;
@@ -50,14 +39,33 @@ static int put_page(void *ctx, unsigned cpu, int pipe_fd, size_t n)
 	return r;
 }
 
-static int gather(struct lane *l, const struct hostrec_spec *spec, const struct events *events,
-		  bool symbols)
+/* What both files hold is read once. */
+static int copy_common(const struct meta *from, struct meta *to)
 {
-	int r = meta_gather(spec->tracefs, l->instance, events, meta_store, &l->file.meta);
+	int r = 0;
 
-	if (!r)
-		r = meta_gather_names(spec->tracefs, meta_store, &l->file.meta);
-	return r || !symbols ? r : meta_gather_symbols(meta_store, &l->file.meta);
+	array_for_each(t, &from->texts) {
+		if (t->kind != META_EVENT)
+			r = meta_store(to, t->kind, t->system, t->name, t->text.s ?: "", t->text.n);
+		if (r)
+			break;
+	}
+	return r;
+}
+
+static int gather(struct hostrec *h, struct lane *l, const struct hostrec_spec *spec,
+		  const struct events *events)
+{
+	const struct meta *first = &h->lanes[HOSTREC_OFFSETS].file.meta;
+	struct meta *meta = &l->file.meta;
+	int r;
+
+	if (meta != first && first->texts.n) {
+		r = copy_common(first, meta);
+		return r ? r : meta_gather_events(spec->tracefs, events, meta_store, meta);
+	}
+	r = meta_gather(spec->tracefs, l->instance, events, meta_store, meta);
+	return r ? r : meta_gather_names(spec->tracefs, meta_store, meta);
 }
 
 static int lane_open(struct hostrec *h, enum hostrec_lane lane, const struct hostrec_spec *spec,
@@ -73,7 +81,9 @@ static int lane_open(struct hostrec *h, enum hostrec_lane lane, const struct hos
 	if (!r)
 		r = events_enable(events, l->instance);
 	if (!r)
-		r = gather(l, spec, events, is_main);
+		r = gather(h, l, spec, events);
+	if (!r && is_main)
+		r = meta_gather_symbols(meta_store, &l->file.meta);
 	if (r)
 		return r;
 	l->file.name = strdup(is_main ? "host.dat" : "offsets.dat");
@@ -146,42 +156,61 @@ static void say_failed(const struct lane *l, int err)
 			  l->file.name);
 }
 
-/* Drains what is due; returns ms until the next lane is. */
-static int drain_due(struct hostrec *h, int *ret_wait_ms)
+/* v: what was polled of each lane's CPUs, in a row. Returns ms until something is due. */
+static int drain(struct hostrec *h, struct pollfd *v, int *ret_wait_ms)
 {
-	uint64_t now = now_ms(), next = now + 1000;
 	int r = 0;
 
+	*ret_wait_ms = -1;
 	pthread_mutex_lock(&h->lock);
 	for (struct lane *l = h->lanes; !r && l < h->lanes + HOSTREC_LANES; l++) {
-		if (!l->pages || !l->on)
+		int ms;
+
+		if (!l->pages)
 			continue;
-		if (l->due_ms <= now) {
-			r = pages_drain(l->pages);
-			if (r)
-				say_failed(l, r);
-			l->due_ms = now + pages_wait_ms(l->pages);
-		}
-		next = l->due_ms < next ? l->due_ms : next;
+		r = pages_drain(l->pages, v);
+		if (r)
+			say_failed(l, r);
+		pages_poll(l->pages, v);
+		v += pages_cpus(l->pages);
+		ms = pages_wait_ms(l->pages);
+		if (*ret_wait_ms < 0 || ms < *ret_wait_ms)
+			*ret_wait_ms = ms;
 	}
 	pthread_mutex_unlock(&h->lock);
-	*ret_wait_ms = (int)(next - now);
 	return r;
+}
+
+static int read_until_stop(struct hostrec *h)
+{
+	_cleanup_free_ struct pollfd *p = NULL;
+	nfds_t n = 1;
+	int wait_ms;
+
+	for (struct lane *l = h->lanes; l < h->lanes + HOSTREC_LANES; l++)
+		n += l->pages ? pages_cpus(l->pages) : 0;
+	p = calloc(n, sizeof(*p));
+	if (!p)
+		return -ENOMEM;
+	p[0] = (struct pollfd){.fd = h->stop_fd, .events = POLLIN};
+	do {
+		int r = drain(h, p + 1, &wait_ms);
+
+		if (r)
+			return r;
+		if (poll(p, n, wait_ms) < 0)
+			p[0].revents = 0;
+	} while (!p[0].revents);
+	return 0;
 }
 
 static void *reader(void *arg)
 {
 	struct hostrec *h = arg;
-	struct pollfd p = {.fd = h->stop_fd, .events = POLLIN};
-	int wait_ms;
 
-	do {
-		h->error = drain_due(h, &wait_ms);
-		if (h->error) {
-			raise_event(h->failed_fd);
-			break;
-		}
-	} while (poll(&p, 1, wait_ms) <= 0);
+	h->error = read_until_stop(h);
+	if (h->error)
+		raise_event(h->failed_fd);
 	return NULL;
 }
 
@@ -206,12 +235,7 @@ int hostrec_start(struct hostrec *h, enum hostrec_lane lane)
 	struct lane *l = &h->lanes[lane];
 	int r = l->instance ? instance_run(l->instance, true) : 0;
 
-	if (r)
-		return r;
-	pthread_mutex_lock(&h->lock);
-	l->on = l->instance != NULL;
-	pthread_mutex_unlock(&h->lock);
-	return h->threaded ? 0 : start_thread(h);
+	return r || h->threaded ? r : start_thread(h);
 }
 
 int hostrec_add(struct hostrec *h, const char *tracefs, const struct events *e,

@@ -12,7 +12,8 @@
 #include "base/log.h"
 #include "base/text.h"
 
-#define PREFIX "onetsc-"
+#define PREFIX		  "onetsc-"
+#define WATERMARK_PERCENT "25"
 
 /* The usual place wins over debugfs/tracing, where the same file system may appear too. */
 static char *find_mount(void)
@@ -109,6 +110,15 @@ static int set_buffer(struct instance *i, uint64_t bytes)
 	return r;
 }
 
+/* When poll(2) on a CPU's pages wakes; the kernel's own 50 does too. */
+static void set_watermark(const struct instance *i)
+{
+	int r = file_write_str(i->dirfd, "buffer_percent", WATERMARK_PERCENT);
+
+	if (r)
+		log_debug("%s: buffer_percent: %s", i->path, strerror(-r));
+}
+
 /* Number of per_cpu/cpuN directories, which the kernel makes for all possible CPUs. */
 static int count_cpus(struct instance *i)
 {
@@ -152,9 +162,11 @@ static int set_up(struct instance *i, const struct instance_spec *spec)
 		r = set_buffer(i, spec->buffer_bytes);
 	if (!r)
 		r = count_cpus(i);
-	if (!r)
-		read_page_size(i);
-	return r;
+	if (r)
+		return r;
+	set_watermark(i);
+	read_page_size(i);
+	return 0;
 }
 
 static int make_dir(struct instance *i)

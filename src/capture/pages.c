@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/fd.h"
 #include "base/log.h"
@@ -12,6 +13,11 @@
 #define PIPE_BYTES  (1 << 20) /* the default limit of /proc/sys/fs/pipe-max-size */
 #define WAIT_MIN_MS 1
 #define WAIT_MAX_MS 128
+
+#define WAIT_POLL_MS	500	    /* what a kill -9 may cost where little happens */
+#define FULL_PER_MS	(64u << 10) /* of a busy CPU: without poll(2) the buffer bounds the wait */
+#define WATERMARK_PART	16	    /* of a buffer: less is no reason to wake */
+#define WRONG_WAKES_MAX 8
 
 /* include/linux/ring_buffer.h and kernel/trace/ring_buffer.c: u64 time stamp, then a long whose low
  * 20 bits are the length of the data and whose top bits say that events were lost before it. */
@@ -21,6 +27,7 @@
 
 struct stream {
 	int fd;
+	bool mute; /* poll(2) gave an error: the CPU has no buffer yet */
 	uint64_t bytes;
 };
 
@@ -29,10 +36,25 @@ struct pages {
 	struct pages_sink sink;
 	int pipe[2];
 	size_t pipe_bytes;
-	unsigned wait_ms;
+	unsigned wait_ms, wait_max_ms;
+	uint64_t due_ms;      /* when all CPUs are drained whether or not poll(2) tells of them */
+	unsigned wrong_wakes; /* WRONG_WAKES_MAX: poll(2) is not used any more */
 	unsigned cpus;
 	struct stream streams[];
 };
+
+static bool polls(const struct pages *p)
+{
+	return p->wrong_wakes < WRONG_WAKES_MAX;
+}
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
 
 static int open_pipe(struct pages *p)
 {
@@ -64,6 +86,13 @@ static int open_streams(struct pages *p)
 	return 0;
 }
 
+static unsigned wait_max(uint64_t buffer_bytes)
+{
+	uint64_t ms = buffer_bytes / FULL_PER_MS;
+
+	return ms < WAIT_MIN_MS ? WAIT_MIN_MS : ms < WAIT_MAX_MS ? (unsigned)ms : WAIT_MAX_MS;
+}
+
 int pages_open(const struct instance *i, const struct pages_sink *sink, struct pages **ret)
 {
 	struct pages *p = calloc(1, sizeof(*p) + i->cpus * sizeof(p->streams[0]));
@@ -75,6 +104,7 @@ int pages_open(const struct instance *i, const struct pages_sink *sink, struct p
 	p->sink = *sink;
 	p->cpus = i->cpus;
 	p->wait_ms = WAIT_MIN_MS;
+	p->wait_max_ms = wait_max(i->buffer_bytes);
 	p->pipe[0] = p->pipe[1] = -1;
 	for (unsigned c = 0; c < p->cpus; c++)
 		p->streams[c].fd = -1;
@@ -124,6 +154,8 @@ static int drain_cpu(struct pages *p, unsigned cpu, uint64_t *ret_bytes)
 		}
 		r = hand_over(p, cpu, (size_t)n);
 		sum += (uint64_t)n;
+		if ((size_t)n < p->pipe_bytes)
+			break;
 	}
 	*ret_bytes = sum;
 	return r;
@@ -134,28 +166,69 @@ static void adapt(struct pages *p, uint64_t most)
 {
 	if (most > p->instance->buffer_bytes / 4 && p->wait_ms > WAIT_MIN_MS)
 		p->wait_ms /= 2;
-	else if (most < p->instance->buffer_bytes / 16 && p->wait_ms < WAIT_MAX_MS)
+	else if (most < p->instance->buffer_bytes / 16 && p->wait_ms < p->wait_max_ms)
 		p->wait_ms *= 2;
 }
 
-int pages_drain(struct pages *p)
+/* Kernels before 6.1 wake at the first event: that would be a wake-up each for a page or none. */
+static void judge_wake(struct pages *p, uint64_t bytes)
 {
-	uint64_t most = 0, n;
+	bool wrong = bytes < p->instance->buffer_bytes / WATERMARK_PART;
+
+	if (!wrong && p->wrong_wakes)
+		p->wrong_wakes--;
+	else if (wrong && ++p->wrong_wakes == WRONG_WAKES_MAX)
+		log_debug("\"%s\": poll(2) wakes too early, read by a timer instead",
+			  p->instance->path);
+}
+
+unsigned pages_cpus(const struct pages *p)
+{
+	return p->cpus;
+}
+
+void pages_poll(const struct pages *p, struct pollfd *v)
+{
+	for (unsigned c = 0; c < p->cpus; c++)
+		v[c] = (struct pollfd){.fd = polls(p) && !p->streams[c].mute ? p->streams[c].fd
+									     : -1,
+				       .events = POLLIN};
+}
+
+int pages_drain(struct pages *p, const struct pollfd *polled)
+{
+	uint64_t now = now_ms(), most = 0, n;
+	bool due = now >= p->due_ms;
 
 	for (unsigned c = 0; c < p->cpus; c++) {
-		int r = drain_cpu(p, c, &n);
+		short got = polled ? polled[c].revents : 0;
+		int r;
 
+		if (got & (POLLERR | POLLHUP | POLLNVAL))
+			p->streams[c].mute = true;
+		if (!due && !(got & POLLIN))
+			continue;
+		r = drain_cpu(p, c, &n);
 		if (r)
 			return r;
+		if (got & POLLIN)
+			judge_wake(p, n);
+		if (n)
+			p->streams[c].mute = false;
 		most = n > most ? n : most;
 	}
-	adapt(p, most);
+	if (due) {
+		adapt(p, most);
+		p->due_ms = now + (polls(p) ? WAIT_POLL_MS : p->wait_ms);
+	}
 	return 0;
 }
 
-unsigned pages_wait_ms(const struct pages *p)
+int pages_wait_ms(const struct pages *p)
 {
-	return p->wait_ms;
+	uint64_t now = now_ms();
+
+	return p->due_ms > now ? (int)(p->due_ms - now) : 0;
 }
 
 void page_pad(void *page, uint32_t page_bytes)

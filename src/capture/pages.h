@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Moves the ring-buffer pages of an instance out, whole and unparsed: splice(2) from trace_pipe_raw
- * through a pipe into a sink. Driven by a timer, not by wake-ups: a waiting reader makes the kernel
- * queue irq work inside the traced paths, and poll(2) on these files differs between kernels. */
+ * through a pipe into a sink. poll(2) wakes when a CPU's buffer holds the share that buffer_percent
+ * says, so that a burst is met and silence costs nothing; one wake-up in half a second takes what came
+ * meanwhile. Where poll(2) wakes for less (old kernels), a timer that adapts to the rate. */
 #pragma once
 
+#include <poll.h>
 #include <stdint.h>
 
 #include "base/cleanup.h"
@@ -21,10 +23,13 @@ struct pages_sink {
 /* Opens the instance's per-CPU files. One message on failure. */
 must_check int pages_open(const struct instance *i, const struct pages_sink *sink,
 			  struct pages **ret);
-/* Moves every full page that is there now. Afterwards pages_wait_ms() says when to come again:
- * sooner while the buffers fill, later when little happens. 0 or -errno, silent. */
-must_check int pages_drain(struct pages *p);
-unsigned pages_wait_ms(const struct pages *p);
+/* What to poll(2) for: fills v, one for each of pages_cpus(). Anew before every poll. */
+unsigned pages_cpus(const struct pages *p);
+void pages_poll(const struct pages *p, struct pollfd *v);
+/* Moves every full page of the CPUs that v tells of after poll(2), of all when their time has come; v may
+ * be NULL. Afterwards pages_wait_ms() says when at the latest to come again. 0 or -errno, silent. */
+must_check int pages_drain(struct pages *p, const struct pollfd *v);
+int pages_wait_ms(const struct pages *p);
 /* With tracing off: also the partly filled last pages, padded with zeros. 0 or -errno, silent. */
 must_check int pages_flush(struct pages *p);
 /* Bytes handed to the sink so far, in whole pages. */
