@@ -23,6 +23,7 @@ enum way { NOT_KNOWN, BY_PROGRAM, BY_TEP, RAW };
 struct machine {
 	struct way_of {
 		enum way way;
+		bool is_plain;
 		struct fmt_prog *prog;
 	} * kinds; /* by index; NULL until first needed */
 	size_t n_kinds;
@@ -189,6 +190,7 @@ static struct way_of *new_way_of(struct eventtext *t, const struct event *ev)
 	w = &m->kinds[ev->kind->index];
 	if (w->way == NOT_KNOWN)
 		w->way = compile(t, ev, &w->prog);
+	w->is_plain = w->way == BY_PROGRAM && fmt_is_plain(w->prog);
 	return w;
 }
 
@@ -201,7 +203,8 @@ static inline struct way_of *way_of(struct eventtext *t, const struct event *ev)
 	return new_way_of(t, ev);
 }
 
-char *eventtext_write(struct eventtext *t, const struct event *ev, char *to, char *limit)
+char *eventtext_write(struct eventtext *t, const struct event *ev, char *to, char *limit,
+		      bool *ret_plain)
 {
 	const struct way_of *w = way_of(t, ev);
 	char *end;
@@ -212,7 +215,8 @@ char *eventtext_write(struct eventtext *t, const struct event *ev, char *to, cha
 	if (end >= limit)
 		return NULL;
 	t->counts.compiled++;
-	return trimmed(to, end);
+	*ret_plain = w->is_plain;
+	return w->is_plain ? end : trimmed(to, end);
 }
 
 const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *ret_n)

@@ -14,8 +14,10 @@ void eventtext_free(struct eventtext *t);
  * guest chose are in it as they are. */
 const char *eventtext_get(struct eventtext *t, const struct event *ev, size_t *ret_n);
 /* The same to where it is to stand, at most up to limit, behind which are FMT_ROOM bytes more (fmt_put.h)
- * to write in: its end. NULL when it is not there: it does not fit, or is for eventtext_get() to make. */
-char *eventtext_write(struct eventtext *t, const struct event *ev, char *to, char *limit);
+ * to write in: its end. NULL when it is not there: it does not fit, or is for eventtext_get() to make.
+ * *ret_plain: nothing of it needs to be escaped. */
+char *eventtext_write(struct eventtext *t, const struct event *ev, char *to, char *limit,
+		      bool *ret_plain);
 /* The same as name=value of each field. */
 const char *eventtext_raw(struct eventtext *t, const struct event *ev, size_t *ret_n);
 /* What libtraceevent prints, as eventtext_get() should. */

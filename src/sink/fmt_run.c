@@ -372,3 +372,23 @@ void fmt_run(struct fmt_run *r, const struct fmt_prog *g)
 		}
 	}
 }
+
+static bool is_plain_text(const char *s, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (s[i] < ' ' || s[i] > '~')
+			return false;
+	return true;
+}
+
+bool fmt_is_plain(const struct fmt_prog *g)
+{
+	for (size_t i = 0; i < g->n_ops; i++) {
+		const struct fmt_op *op = &g->ops[i];
+
+		if (op->code > FMT_PTR || (op->code >= FMT_LIT && op->code <= FMT_LIT_HEX &&
+					   !is_plain_text(op->s, op->n)))
+			return false;
+	}
+	return !g->form;
+}

@@ -15,6 +15,10 @@ struct fmt_run {
 /* Appends the text of the record to out. */
 void fmt_run(struct fmt_run *r, const struct fmt_prog *g);
 
+/* Whether all it ever prints is ' ' to '~': numbers and literals. What comes from a record or a list of
+ * symbols may be anything. */
+bool fmt_is_plain(const struct fmt_prog *g);
+
 /* For the forms of plugins. */
 uint64_t fmt_run_field(const struct fmt_run *r, const struct fmt_field *f);
 void fmt_run_symbol(struct fmt_run *r, uint64_t addr, bool with_offset);

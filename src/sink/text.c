@@ -218,7 +218,7 @@ static void make_head(struct printer *p, const struct event *ev, int pid, struct
 	memcpy(h->s, o->buf, o->n);
 }
 
-static inline char *put_head(struct printer *p, char *to, const struct event *ev)
+static inline const struct head *head_of(struct printer *p, const struct event *ev)
 {
 	struct head *h = &p->heads[ev->lane];
 	int pid = source_record_pid(ev->kind, ev->data);
@@ -226,6 +226,11 @@ static inline char *put_head(struct printer *p, char *to, const struct event *ev
 	if (h->pid != pid || h->comm != ev->comm || h->cpu != ev->cpu ||
 	    h->machine != ev->machine || !h->n)
 		make_head(p, ev, pid, h);
+	return h;
+}
+
+static inline char *put_head(char *to, const struct head *h)
+{
 	memcpy(to, h->s, HEAD_COPIED);
 	if (h->n > HEAD_COPIED)
 		memcpy(to + HEAD_COPIED, h->s + HEAD_COPIED, h->n - HEAD_COPIED);
@@ -267,14 +272,18 @@ static void put_lost(struct printer *p, const struct event *ev)
 	out_char(o, '\n');
 }
 
+static inline bool may_be_qemus(const struct printer *p, const struct event *ev)
+{
+	return !ev->machine && p->s->in->qemu_marks && !p->s->c.raw;
+}
+
 /* QEMU's own trace events, under their names. */
 static bool put_qemus(struct printer *p, const struct event *ev)
 {
 	struct qemuline line;
 	char name[KIND_WIDTH + 1 + 128];
 
-	if (ev->machine || !p->s->in->qemu_marks || p->s->c.raw ||
-	    !qemuline_get(ev, &p->line, &line))
+	if (!qemuline_get(ev, &p->line, &line))
 		return false;
 	snprintf(name, sizeof(name), "qemu:%.*s", (int)(line.name_n < 128 ? line.name_n : 128),
 		 line.name);
@@ -289,17 +298,19 @@ static bool put_qemus(struct printer *p, const struct event *ev)
 }
 
 /* Where nothing simpler will do. */
-static void put_text_slow(struct printer *p, const struct event *ev)
+static char *put_text_slow(struct printer *p, char *to, const struct event *ev)
 {
 	const char *text;
 	size_t n;
 
+	out_wrote(p->out, to);
 	text = p->s->c.raw ? eventtext_raw(p->texts, ev, &n) : eventtext_get(p->texts, ev, &n);
 	out_escaped(p->out, text, n, INDENT);
+	return out_room(p->out, LINE_ROOM);
 }
 
 /* The text is there, but not all of it is fit to be shown. */
-static void escape(struct printer *p, char *text, const char *end)
+static char *escape(struct printer *p, char *text, const char *end)
 {
 	p->line.n = 0;
 	strbuf_add(&p->line, text, (size_t)(end - text));
@@ -308,22 +319,23 @@ static void escape(struct printer *p, char *text, const char *end)
 		p->out->err = -ENOMEM;
 	else
 		out_escaped(p->out, p->line.s, p->line.n, INDENT);
+	return out_room(p->out, LINE_ROOM);
 }
 
-static inline void put_text(struct printer *p, const struct event *ev)
+/* The name of the event, and its text. */
+static inline char *put_text(struct printer *p, char *to, const struct event *ev)
 {
-	struct out *o = p->out;
-	char *to = put_column(out_room(o, LINE_ROOM), kind_column(p, ev)), *end;
+	bool plain;
+	char *end;
 
+	to = put_column(to, kind_column(p, ev));
 	*to++ = ' ';
-	out_wrote(o, to);
-	end = p->s->c.raw ? NULL : eventtext_write(p->texts, ev, to, o->buf + OUT_BYTES - FMT_ROOM);
+	if (p->s->c.raw)
+		return put_text_slow(p, to, ev);
+	end = eventtext_write(p->texts, ev, to, p->out->buf + OUT_BYTES - FMT_ROOM, &plain);
 	if (!end)
-		put_text_slow(p, ev);
-	else if (out_is_plain(to, end))
-		out_wrote(o, end);
-	else
-		escape(p, to, end);
+		return put_text_slow(p, to, ev);
+	return plain || out_is_plain(to, end) ? end : escape(p, to, end);
 }
 
 static void put_bounds(const struct printer *p, const struct event *ev)
@@ -342,16 +354,28 @@ static void put_bounds(const struct printer *p, const struct event *ev)
 	}
 }
 
-static void put_event(struct printer *p, const struct event *ev)
+/* There is room for LINE_ROOM bytes at to. */
+static inline char *put_event(struct printer *p, char *to, const struct event *ev)
 {
 	struct out *o = p->out;
 
-	out_wrote(o, put_head(p, put_time(p, out_room(o, LINE_ROOM), ev), ev));
-	if (!put_qemus(p, ev))
-		put_text(p, ev);
-	if (ev->width || ev->err_ticks)
+	to = put_head(put_time(p, to, ev), head_of(p, ev));
+	if (may_be_qemus(p, ev)) {
+		out_wrote(o, to);
+		if (put_qemus(p, ev))
+			to = out_room(o, LINE_ROOM);
+		else
+			to = put_text(p, to, ev);
+	} else {
+		to = put_text(p, to, ev);
+	}
+	if (ev->width || ev->err_ticks) {
+		out_wrote(o, to);
 		put_bounds(p, ev);
-	out_char(o, '\n');
+		to = out_room(o, LINE_ROOM);
+	}
+	*to++ = '\n';
+	return to;
 }
 
 static void text_worker_free(void *worker)
@@ -415,7 +439,7 @@ static int text_work(void *worker, const struct event *ev, size_t n, void **part
 		if (ev[i].type == EVENT_LOST)
 			put_lost(p, &ev[i]);
 		else
-			put_event(p, &ev[i]);
+			out_wrote(p->out, put_event(p, out_room(p->out, LINE_ROOM), &ev[i]));
 	}
 	return p->out->err;
 }
