@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "base/large.h"
 #include "base/log.h"
 
 #define LISTS_MAX 4096u
@@ -43,7 +44,7 @@ const char *dat_section_find(struct dat *d, uint64_t offset, unsigned id, struct
 	data = dat_in_take(&in, packed);
 	if (!data)
 		return "is cut short";
-	own = malloc((size_t)plain + 1);
+	own = large_new((size_t)plain + 1);
 	if (!own)
 		return "does not fit into memory";
 	r = dat_unpack(&unpacker, d->compression, data, packed, own, plain);

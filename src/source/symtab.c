@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/array.h"
+#include "base/large.h"
 
 #define NAME_MAX_BYTES 1024 /* KSYM_NAME_LEN is 512 */
 #define LINE_BYTES     36   /* about what a line of kallsyms has; they average 42 */
@@ -226,7 +227,7 @@ static int build(const char *text, size_t n, bool printk, struct symtab **ret)
 	k->text = text;
 	n = strnlen(text, n < UINT32_MAX ? n : UINT32_MAX);
 	k->size = n / LINE_BYTES + 16;
-	k->syms = malloc(k->size * sizeof(*k->syms));
+	k->syms = large_new(k->size * sizeof(*k->syms));
 	for (end = text + n; text < end && go_on && k->syms; text = next) {
 		next = NULL;
 		if (!printk)
