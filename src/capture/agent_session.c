@@ -34,6 +34,7 @@ struct session_state {
 	struct events events;
 	struct uprobes *uprobes; /* NULL: none were asked for */
 	int symbols_fd;		 /* /proc/kallsyms while it is being sent in pieces */
+	uint64_t begin_cpu_us;
 	bool stop;
 };
 
@@ -206,18 +207,24 @@ static int send_empty(struct session_state *s, enum wire_type type)
 	return chan_send(s->chan, &b);
 }
 
+static uint64_t cpu_us(void)
+{
+	struct rusage u = {0};
+
+	getrusage(RUSAGE_SELF, &u);
+	return (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
+	       (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+}
+
 static int send_stats(struct session_state *s)
 {
 	_cleanup_strbuf_ struct strbuf b = {0};
 	_cleanup_free_ struct wire_stats *m = calloc(1, sizeof(*m));
 	struct instance_stats st;
-	struct rusage u;
 
 	if (!m)
 		return -ENOMEM;
-	if (!getrusage(RUSAGE_SELF, &u))
-		m->cpu_time_us = (uint64_t)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) * 1000000 +
-				 (uint64_t)(u.ru_utime.tv_usec + u.ru_stime.tv_usec);
+	m->cpu_time_us = cpu_us() - s->begin_cpu_us;
 	for (unsigned c = 0; c < s->instance->cpus && c < WIRE_CPUS_MAX; c++) {
 		if (instance_stats(s->instance, c, &st))
 			st = (struct instance_stats){0};
@@ -467,7 +474,8 @@ static void say_end(const struct chan *c, int r)
 
 int agent_session(const struct agent_config *cfg, struct chan *c, int busy_fd)
 {
-	struct session_state s = {.cfg = cfg, .chan = c, .symbols_fd = SYMBOLS_NONE};
+	struct session_state s = {
+		.cfg = cfg, .chan = c, .symbols_fd = SYMBOLS_NONE, .begin_cpu_us = cpu_us()};
 	int r = greet(cfg, c);
 
 	if (r)

@@ -104,6 +104,10 @@ ok 'the guest file has events' opens g/guest-me.dat
 ok 'the agent removed its instance' wait_for no_instance $agent
 ok 'the agent serves again' run 0 -g "me=unix:$work/sock" -o g2 -- sleep 0.2
 ok 'and is in the session' grep -q '"file": "guest-me.dat"' g2/session.json
+# The last of seven much alike tells less than half of what the agent has used in its life.
+for i in 3 4 5 6 7; do run 0 -g "me=unix:$work/sock" -o g$i -- true; done
+used=$(awk '{ print $14 + $15 }' /proc/$agent/stat) told=$(sed -n 's/.*agent in me: \([0-9.]*\) s.*/\1/p' err)
+ok 'the CPU time that an agent tells is that of the session' awk "BEGIN { exit !($told * 100 < $used / 2) }"
 
 # Somebody else's session.
 "$onetsc" record -g "me=unix:$work/sock" -o h1 >out 2>err1 &

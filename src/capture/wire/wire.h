@@ -114,7 +114,7 @@ struct wire_cpu_stats {
 	uint64_t bytes, events, overrun, dropped;
 };
 struct wire_stats {
-	uint64_t cpu_time_us; /* of the agent itself */
+	uint64_t cpu_time_us; /* of the agent itself, in this session */
 	uint32_t n;
 	struct wire_cpu_stats v[WIRE_CPUS_MAX];
 };

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # What recording costs: onetsc record and trace-cmd record -A in turns, the same events, buffers and
-# load, both with trace-cmd's agent in the guest. Prints CPU time, events and losses; judges no number.
+# load, both with trace-cmd's agent in the guest, and onetsc with its own. Prints CPU time, events and losses; judges no number.
 # Not in CI: tests/lab/run bench-record. BENCH_RUNS (3), BENCH_SECONDS (8), BENCH_KIB (1024) a CPU.
 # lab: timeout=900
 # shellcheck disable=SC2016,SC2317
@@ -17,11 +17,29 @@ host=(kvm:kvm_entry kvm:kvm_exit kvm:kvm_write_tsc_offset kvm:kvm_userspace_exit
 guest=(sched:sched_switch sched:sched_process_fork sched:sched_process_exec sched:sched_process_exit raw_syscalls)
 idle_agent() { guest_run vm '[ "$(pidof trace-cmd | wc -w)" = 1 ] && [ "$(cat /sys/kernel/tracing/events/enable)" = 0 ]'; }
 
-# timed CMD…: user and system seconds of it and its children into ./cpu
+# What is recorded: it notes when it begins and ends what CPU time (1/100 s) the programs of that name had.
+cat >snap.sh <<'X'
+ticks() {
+	local p sum=0 v
+	for p in /proc/[0-9]*; do
+		if read -r v <"$p/comm" && [ "$v" = "$1" ]; then
+			read -r -a v <"$p/stat"
+			sum=$((sum + v[13] + v[14] + v[15] + v[16]))
+		fi
+	done 2>/dev/null
+	echo $sum
+}
+ticks "$1" >/tmp/began
+sleep "$2"
+ticks "$1" >/tmp/ended
+X
+
+# timed CMD…: user and system seconds of it and its children, before, while and after recording, into ./cpu
 timed() {
 	local TIMEFORMAT='%U %S'
 	{ time "$@" >/tmp/out 2>&1; } 2>/tmp/time
-	awk '{ printf "%.2f", $1 + $2 }' /tmp/time >/tmp/cpu
+	awk '{ print $1 + $2 }' /tmp/time | cat - /tmp/began /tmp/ended |
+		awk '{ v[NR] = $1 } END { printf "%.2f s: %.2f before, %.2f while recording, %.2f after", v[1], v[2] / 100, (v[3] - v[2]) / 100, v[1] - v[3] / 100 }' >/tmp/cpu
 }
 
 # numbers HOST GUEST: events and lost ones of both files
@@ -30,11 +48,12 @@ numbers() {
 	sed -n 's/.*: \([0-9]*\) events are lost in \([0-9]*\) gaps.*/lost \1 in \2 gaps/p' /tmp/report.err
 }
 
-by_onetsc() {
+by_onetsc() { # AGENT
 	rm -rf s.onetsc
-	timed "$ONETSC" record -o s.onetsc -p exits --vmm none --guest-event 'raw_syscalls:*' -b "${kib}K" -d "$seconds" || true
-	echo "onetsc: CPU $(cat cpu) s, events $(numbers s.onetsc/host.dat s.onetsc/guest-vm.dat | tr '\n' ' ')"
-	grep -i 'cpu time' out
+	timed "$ONETSC" record -o s.onetsc -p exits --vmm none -g "vm,agent=$1" --guest-event 'raw_syscalls:*' -b "${kib}K" \
+		-- bash snap.sh onetsc "$seconds" || true
+	echo "onetsc, $1 agent: CPU $(cat cpu); events $(numbers s.onetsc/host.dat s.onetsc/guest-vm.dat | tr '\n' ' ')"
+	grep -i 'cpu time\|agent in' out
 }
 
 by_tracecmd() {
@@ -42,18 +61,21 @@ by_tracecmd() {
 	for e in "${guest[@]}"; do args+=(-e "$e"); done
 	for e in "${host[@]}"; do own+=(-e "$e"); done
 	rm -f h.dat ./*-h.dat h-*.dat
-	timed trace-cmd record --notimeout -C x86-tsc -b "$kib" "${own[@]}" -o h.dat -A "$(guest_cid vm)" --name vm -b "$kib" "${args[@]}" sleep "$seconds"
-	echo "trace-cmd: CPU $(cat cpu) s, events $(numbers h.dat h-vm.dat | tr '\n' ' ')"
+	timed trace-cmd record --notimeout -C x86-tsc -b "$kib" "${own[@]}" -o h.dat -A "$(guest_cid vm)" --name vm -b "$kib" "${args[@]}" \
+		bash snap.sh trace-cmd "$seconds"
+	echo "trace-cmd: CPU $(cat cpu); events $(numbers h.dat h-vm.dat | tr '\n' ' ')"
 }
 
 # Each side of trace-cmd gives the other 5 s for a message; reading all formats takes longer here.
 guest_start vm
 ok 'the guest boots' guest_wait vm
-guest_run vm 'trace-cmd agent --notimeout >/tmp/agent.log 2>&1 &' >/dev/null
+guest_run vm 'trace-cmd agent --notimeout >/tmp/agent.log 2>&1 & /onetsc agent >/tmp/onetsc.log 2>&1 &' >/dev/null
 guest_run vm '(while :; do ls /proc; sleep 0.05; done) >/dev/null 2>&1 &' >/dev/null
 for _ in $(seq "$runs"); do
 	ok 'the agent is free' wait_for 30 idle_agent
-	by_onetsc | tee -a onetsc.txt | sed 's/^/# /'
+	by_onetsc onetsc | tee -a onetsc.txt | sed 's/^/# /'
+	ok 'onetsc recorded both' test -s s.onetsc/guest-vm.dat
+	by_onetsc trace-cmd | tee -a onetsc.txt | sed 's/^/# /'
 	ok 'onetsc recorded both' test -s s.onetsc/guest-vm.dat
 	ok 'the agent is free' wait_for 30 idle_agent
 	by_tracecmd | tee -a tracecmd.txt | sed 's/^/# /'
