@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "capture/chan.h"
 
 #define HELLO_MS   5000
@@ -79,7 +80,7 @@ static void send_stop(struct talk *t)
 	_cleanup_strbuf_ struct strbuf b = {0};
 
 	t->stopping = true;
-	t->stop_ms = link_now_ms();
+	t->stop_ms = mono_ms();
 	t->chan.cancel_fd = -1;
 	send_ping(t, PING_END);
 	wire_put(&b, WIRE_STOP, 0, NULL, 0);
@@ -342,7 +343,7 @@ static int converse(struct talk *t)
 			t->silent_ms = 0;
 			r = dispatch(t, &h, body);
 		}
-		if (!r && t->stopping && link_now_ms() - t->stop_ms > END_ALL_MS)
+		if (!r && t->stopping && mono_ms() - t->stop_ms > END_ALL_MS)
 			r = -ETIMEDOUT;
 		if (r)
 			return r;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "capture/guest_link.h"
 #include "capture/wire/tracecmd.h"
 
@@ -308,7 +309,7 @@ static int stop(struct talk *t)
 	if (!t->started)
 		return -ECANCELED;
 	t->stopping = true;
-	t->stop_ms = link_now_ms();
+	t->stop_ms = mono_ms();
 	tracecmd_put_close(&b);
 	if (t->control.in >= 0 && send_all(t, &b))
 		log_debug("%s: could not be told to stop", t->g->name);
@@ -362,7 +363,7 @@ static int converse(struct talk *t)
 			t->silent_ms = 0;
 			r = read_ready(t);
 		}
-		if (!r && t->stopping && link_now_ms() - t->stop_ms > END_ALL_MS)
+		if (!r && t->stopping && mono_ms() - t->stop_ms > END_ALL_MS)
 			r = -ETIMEDOUT;
 	}
 	return r ? r : t->farewell ? 0 : -ENODATA;

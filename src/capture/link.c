@@ -11,26 +11,19 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "capture/link_kind.h"
 
 static const struct link_kind *const kinds[] = {&link_vsock,  &link_tcp,   &link_unix,
 						&link_serial, &link_stdio, NULL};
 
-int64_t link_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 int link_wait(int fd, short events, int timeout_ms, int cancel_fd)
 {
 	struct pollfd p[2] = {{.fd = fd, .events = events}, {.fd = cancel_fd, .events = POLLIN}};
-	int64_t end = link_now_ms() + timeout_ms;
+	int64_t end = mono_ms() + timeout_ms;
 
 	for (;;) {
-		int64_t left = timeout_ms < 0 ? -1 : end - link_now_ms();
+		int64_t left = timeout_ms < 0 ? -1 : end - mono_ms();
 		int n = poll(p, 2, timeout_ms < 0 ? -1 : (int)(left > 0 ? left : 0));
 
 		if (n < 0 && errno != EINTR)

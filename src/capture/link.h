@@ -55,8 +55,6 @@ void link_close(struct link *l);
  * is put into the stream. */
 void link_probe(const struct link_addr *a, const struct link *l);
 
-/* CLOCK_MONOTONIC */
-int64_t link_now_ms(void);
 /* Waits until fd is ready for events (poll(2)). 0, -ETIMEDOUT, -ECANCELED when cancel_fd becomes
  * readable first, -errno. timeout_ms < 0: for ever. */
 must_check int link_wait(int fd, short events, int timeout_ms, int cancel_fd);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/mono.h"
 #include "base/text.h"
 #include "capture/qmp_kind.h"
 
@@ -22,22 +23,14 @@ struct qmp {
 	char error[400];
 };
 
-uint64_t qmp_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 int qmp_wait(const struct qmp_io *io, int fd, short events)
 {
 	struct pollfd p = {.fd = fd, .events = events};
-	uint64_t now;
+	int64_t now;
 	int n;
 
 	do {
-		now = qmp_now_ms();
+		now = mono_ms();
 		if (now >= io->end_ms)
 			return -ETIMEDOUT;
 		n = poll(&p, 1, (int)(io->end_ms - now));
@@ -157,7 +150,7 @@ int qmp_run(struct qmp *q, const char *command, json_t *args, int fd, json_t **r
 
 	if (!line)
 		return -ENOMEM;
-	q->io.end_ms = qmp_now_ms() + q->answer_ms;
+	q->io.end_ms = mono_ms() + (int64_t)q->answer_ms;
 	r = q->way->send(&q->io, line, fd);
 	if (!r)
 		r = await(q, false, id, &m);
@@ -216,7 +209,7 @@ static int open_way(struct qmp *q, const char *addr, int timeout_ms)
 	q->io.where = strdup(addr + n);
 	if (!q->io.where)
 		return -ENOMEM;
-	q->io.end_ms = qmp_now_ms() + (uint64_t)timeout_ms;
+	q->io.end_ms = mono_ms() + timeout_ms;
 	r = q->way->open ? q->way->open(&q->io) : 0;
 	return r || !q->way->greets ? r : greet(q);
 }

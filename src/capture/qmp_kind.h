@@ -10,7 +10,7 @@ struct qmp_io {
 	char *where;
 	int fd;	   /* lines of QMP come from there; -1 none */
 	pid_t pid; /* listens at the socket, or the virsh that runs */
-	uint64_t end_ms;
+	int64_t end_ms;
 };
 
 struct qmp_way {
@@ -25,6 +25,5 @@ struct qmp_way {
 
 extern const struct qmp_way qmp_unix, qmp_virsh;
 
-uint64_t qmp_now_ms(void);
 /* Waits for events of fd until io->end_ms. -ETIMEDOUT. */
 must_check int qmp_wait(const struct qmp_io *io, int fd, short events);

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/fd.h"
+#include "base/mono.h"
 #include "capture/qmp_kind.h"
 
 /* --- a Unix socket --- */
@@ -176,7 +177,7 @@ static void virsh_done(struct qmp_io *io)
 
 		if (pid == io->pid || (pid < 0 && errno != EINTR))
 			break;
-		if (qmp_now_ms() >= io->end_ms)
+		if (mono_ms() >= io->end_ms)
 			kill(io->pid, SIGKILL);
 		poll(NULL, 0, 5);
 	}

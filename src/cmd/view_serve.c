@@ -18,6 +18,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mono.h"
 
 #define HEAD_MAX   8192
 #define HEAD_MS	   5000 /* for a request's head */
@@ -135,23 +136,15 @@ int view_listen(unsigned port, struct view_server *ret)
 	return 0;
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Up to the empty line. 0 when it does not come, in time and within HEAD_MAX. */
 static size_t read_head(int fd, char *buf)
 {
-	int64_t end = now_ms() + HEAD_MS;
+	int64_t end = mono_ms() + HEAD_MS;
 	size_t n = 0;
 
 	while (n < HEAD_MAX) {
 		struct pollfd p = {fd, POLLIN, 0};
-		int64_t left = end - now_ms();
+		int64_t left = end - mono_ms();
 		const char *empty;
 		ssize_t r;
 
@@ -234,11 +227,11 @@ static int serve_one(const struct view_server *s, int fd, int file, uint64_t byt
 
 int view_serve(const struct view_server *s, int file, uint64_t bytes)
 {
-	int64_t end = now_ms() + WAIT_S * 1000;
+	int64_t end = mono_ms() + WAIT_S * 1000;
 
 	for (unsigned i = 0; i < CLIENT_MAX; i++) {
 		struct pollfd p = {s->fd, POLLIN, 0};
-		int64_t left = end - now_ms();
+		int64_t left = end - mono_ms();
 		_cleanup_fd_ int fd = -1;
 		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "cmd/zero_names.h"
 #include "vm/proc.h"
 
@@ -31,14 +32,6 @@ struct jobs {
 	unsigned n;	     /* threads */
 	bool finished;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 /* vCPU threads that spin at the gate are in no system call: the gate knows them. */
 static void fill_threads(struct gate *g, const struct gate_event *e, struct vm *vm)
@@ -121,7 +114,7 @@ static void report(struct job *j, struct zero_report *r)
 {
 	const struct jobs_config *c = &j->jobs->config;
 
-	r->time_ns = now_ns();
+	r->time_ns = mono_ns();
 	if (j->held)
 		r->held_ns = r->time_ns - j->e.held_ns;
 	/* A VM that has ended needs no line; of the deadline the gate itself tells. */

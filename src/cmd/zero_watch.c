@@ -15,6 +15,7 @@
 
 #include "base/journal.h"
 #include "base/log.h"
+#include "base/mono.h"
 #include "base/text.h"
 #include "cmd/command.h"
 #include "cmd/undo.h"
@@ -43,14 +44,6 @@ struct watch {
 	uint64_t end_ns;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static void poke(struct watch *w)
 {
 	uint64_t one = 1;
@@ -74,7 +67,7 @@ static void on_event(void *ctx, const struct gate_event *e)
 		.pid = (pid_t)e->tgid,
 		.start_ns = e->start_ns,
 		.offset = (int64_t)e->offset,
-		.time_ns = now_ns(),
+		.time_ns = mono_ns(),
 	};
 
 	if (e->kind == GATE_HELD) {
@@ -116,7 +109,7 @@ static void on_job_end(void *ctx, enum zero_outcome outcome)
 	struct watch *w = ctx;
 
 	if (outcome == ZERO_DONE)
-		w->last_done_ns = now_ns();
+		w->last_done_ns = mono_ns();
 	else
 		w->refused = true;
 	poke(w);
@@ -224,7 +217,7 @@ static bool armed_is_over(struct watch *w, int *ret_code)
 		return true;
 	}
 	if (w->last_done_ns)
-		return now_ns() - w->last_done_ns > SETTLE_NS;
+		return mono_ns() - w->last_done_ns > SETTLE_NS;
 	if (vm_alive(NULL, &w->armed))
 		return false;
 	log_err("%s (pid %d) ended before it was reset",
@@ -238,7 +231,7 @@ static bool is_over(struct watch *w, int *ret_code)
 	struct signalfd_siginfo info;
 
 	if (read(w->signals, &info, sizeof(info)) == sizeof(info) ||
-	    (w->end_ns && now_ns() >= w->end_ns)) {
+	    (w->end_ns && mono_ns() >= w->end_ns)) {
 		if (w->is_armed && !w->last_done_ns) {
 			log_err("--at-reset: ended before the VM was reset");
 			*ret_code = EXIT_FAILED;
@@ -254,7 +247,7 @@ static bool is_over(struct watch *w, int *ret_code)
 
 static int timeout_ms(const struct watch *w)
 {
-	uint64_t now = now_ns(), left_ms;
+	uint64_t now = mono_ns(), left_ms;
 
 	if (!w->end_ns)
 		return TICK_MS;
@@ -313,7 +306,7 @@ static int open_watch(struct watch *w)
 	if (r)
 		return r;
 	if (w->options->duration_ns)
-		w->end_ns = now_ns() + w->options->duration_ns;
+		w->end_ns = mono_ns() + w->options->duration_ns;
 	log_info("watching: VMs that start or are reset from now on get offset 0 (Ctrl-C ends)");
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "base/text.h"
 #include "vm/facts.h"
 #include "vm/stopvm.h"
@@ -229,7 +230,7 @@ static int change_run(void *arg)
 	/* What may be left of the injection is code that never runs; the journal knows of it. */
 	if (stopvm_close(c->s) && !r && c->ret->refusal == OFFSET_OK)
 		log_debug("process %d: %s", c->vm->pid, c->ret->why.text);
-	c->ret->stopped_ns = tracee_clock_ns() - begin_ns;
+	c->ret->stopped_ns = mono_ns() - begin_ns;
 	free(c->old);
 	free(c->now);
 	free(c->wanted);

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <x86intrin.h>
 
+#include "base/mono.h"
+
 #define CPUS_MAX  8192
 #define EXCHANGES 1000
 /* Where CPUs are busy, both threads must get a slice at the same time once. */
@@ -29,14 +31,6 @@ struct pair {
 	uint64_t end_ns;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 static inline uint64_t rdtsc(void)
 {
 	uint64_t t;
@@ -52,7 +46,7 @@ static bool wait_until(struct pair *p, const atomic_uint_fast64_t *what, uint64_
 {
 	for (unsigned turn = 1; atomic_load_explicit(what, memory_order_acquire) != n; turn++) {
 		if (turn % LOOK_EVERY == 0 &&
-		    (atomic_load_explicit(&p->stop, memory_order_relaxed) || now_ns() > p->end_ns))
+		    (atomic_load_explicit(&p->stop, memory_order_relaxed) || mono_ns() > p->end_ns))
 			return false;
 		_mm_pause();
 	}
@@ -136,7 +130,7 @@ static int add_pair(struct skewprobe *p, size_t i, size_t j, cpu_set_t *set, siz
 		    uint64_t pair_ns)
 {
 	struct skew s;
-	int r = measure(p->cpus[i], p->cpus[j], set, bytes, now_ns() + pair_ns, &s);
+	int r = measure(p->cpus[i], p->cpus[j], set, bytes, mono_ns() + pair_ns, &s);
 
 	if (r)
 		return r;
@@ -159,7 +153,7 @@ static int measure_all(const struct skewprobe_spec *spec, struct skewprobe *p, c
 	pair_ns = pair_ns > PAIR_MIN_NS ? pair_ns : PAIR_MIN_NS;
 	for (size_t i = 0; i + 1 < p->n && (!i || spec->all_pairs); i++)
 		for (size_t j = i + 1; j < p->n && !r; j++)
-			if (now_ns() < end_ns)
+			if (mono_ns() < end_ns)
 				r = add_pair(p, i, j, set, bytes, pair_ns);
 	if (!r)
 		p->consistent &= p->n <= SKEWPROBE_CLOSE_MAX ? skew_matrix_close(&p->matrix)
@@ -183,7 +177,7 @@ int skewprobe_run(const struct skewprobe_spec *spec, struct skewprobe *ret)
 	size_t bytes = CPU_ALLOC_SIZE(CPUS_MAX);
 	_cleanup_free_ cpu_set_t *mine = CPU_ALLOC(CPUS_MAX), *set = CPU_ALLOC(CPUS_MAX);
 	struct skewprobe p = {.consistent = true, .emulated = is_emulated()};
-	uint64_t begin_ns = now_ns();
+	uint64_t begin_ns = mono_ns();
 	int r, err = 0;
 
 	if (!mine || !set)
@@ -202,7 +196,7 @@ int skewprobe_run(const struct skewprobe_spec *spec, struct skewprobe *ret)
 		return r;
 	}
 	p.online = (size_t)sysconf(_SC_NPROCESSORS_ONLN);
-	p.took_ns = now_ns() - begin_ns;
+	p.took_ns = mono_ns() - begin_ns;
 	*ret = p;
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mono.h"
 #include "vm/tracee.h"
 
 #define STOP_TIMEOUT_MS 2000
@@ -152,7 +153,7 @@ int stopvm_open(const struct vm_roots *roots, const struct vm *vm, struct journa
 	if (!s)
 		return -ENOMEM;
 	s->why = why;
-	s->begin_ns = tracee_clock_ns();
+	s->begin_ns = mono_ns();
 	r = copy_vm(vm, &s->vm);
 	if (!r)
 		r = inject_open(vm->pid, vm->start_ticks, journal, STOP_TIMEOUT_MS, why, &s->inj);
@@ -298,13 +299,13 @@ static int clock_call(struct stopvm *s, unsigned long cmd, struct kvm_clock_data
  * our two calls is added here. */
 static int restart_clock(struct stopvm *s, struct kvm_clock_data *data)
 {
-	uint64_t begin_ns = tracee_clock_ns();
+	uint64_t begin_ns = mono_ns();
 	int r = clock_call(s, KVM_GET_CLOCK, data);
 
 	if (r < 0)
 		return r;
 	if (!(data->flags & KVM_CLOCK_REALTIME))
-		data->clock += tracee_clock_ns() - begin_ns;
+		data->clock += mono_ns() - begin_ns;
 	/* 6.1 takes what it gave, and heeds REALTIME only (kvm_vm_ioctl_set_clock()). */
 	data->flags &= KVM_CLOCK_REALTIME;
 	return clock_call(s, KVM_SET_CLOCK, data);

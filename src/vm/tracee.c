@@ -11,21 +11,15 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "base/mono.h"
+
 #define SPIN_NS	     200000 /* a running thread stops within an IPI: look often first */
 #define SLEEP_MIN_NS 20000
 #define SLEEP_MAX_NS 1000000
 
-uint64_t tracee_clock_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
-
 uint64_t tracee_deadline_ms(int timeout_ms)
 {
-	return tracee_clock_ns() + (uint64_t)timeout_ms * 1000000;
+	return mono_ns() + (uint64_t)timeout_ms * 1000000;
 }
 
 /* The requests are an enum in glibc's prototype, and constants of several enums here. */
@@ -113,7 +107,7 @@ int tracee_wait_any(struct tracee_stop *ret, pid_t *ret_tid)
 
 int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret)
 {
-	uint64_t begin_ns = tracee_clock_ns(), now_ns;
+	uint64_t begin_ns = mono_ns(), now_ns;
 	struct timespec nap = {0, SLEEP_MIN_NS};
 	int status;
 
@@ -128,7 +122,7 @@ int tracee_wait(pid_t tid, uint64_t deadline_ns, struct tracee_stop *ret)
 			*ret = (struct tracee_stop){.kind = TRACEE_ENDED, .status = -1};
 			return 0;
 		}
-		now_ns = tracee_clock_ns();
+		now_ns = mono_ns();
 		if (now_ns >= deadline_ns)
 			return -ETIMEDOUT;
 		if (now_ns - begin_ns < SPIN_NS) {

@@ -29,8 +29,7 @@ struct tracee_stop {
 	unsigned long message; /* TRACEE_NEW: the child's id */
 };
 
-/* Deadlines are CLOCK_MONOTONIC ns. */
-uint64_t tracee_clock_ns(void);
+/* Deadlines are mono_ns(). */
 uint64_t tracee_deadline_ms(int timeout_ms);
 
 /* PTRACE_SEIZE with PTRACE_O_TRACESYSGOOD and extra options. -EPERM also when it is traced already. */
