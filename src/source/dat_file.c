@@ -184,6 +184,9 @@ static void dat_free(struct source *s)
 	array_free(&d->found);
 	array_free(&d->maps);
 	array_free(&d->buffers);
+	array_for_each(l, &d->lanes)
+		array_free(&l->kept.v);
+	hold_put(d->room.hold);
 	array_free(&d->lanes);
 	array_free(&d->fact_lanes);
 	free((char *)d->s.facts.uname);
@@ -263,6 +266,7 @@ const struct source_ops source_tracedat = {
 	.cursor_hold = dat_cursor_hold,
 	.cursor_defer = dat_cursor_defer,
 	.cursor_tell = dat_cursor_tell,
+	.cursor_keep = dat_cursor_keep,
 	.can_seek = dat_can_seek,
 	.seek_scan = dat_seek_scan,
 	.cursor_seek = dat_cursor_seek,

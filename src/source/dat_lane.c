@@ -19,12 +19,15 @@ struct dat_cursor {
 	struct ringbuf rb;
 	struct dat_in in;     /* what is left of the lane in the file */
 	uint32_t chunks_left; /* compressed lanes */
+	uint32_t next_number; /* of the chunks, since is_counted */
 	struct dat_unpacker unpacker;
 	struct hold *chunk;
 	const uint8_t *pages;		/* what is left of the chunk */
 	size_t pages_bytes, page_bytes; /* page_bytes: of the page at hand, that are there */
 	uint64_t broken_told;
 	bool is_open, ended;
+	bool is_counted; /* read from the first chunk on */
+	bool keeps;
 	bool defer; /* what is broken is said by dat_cursor_tell() */
 	struct {
 		uint64_t offset;
@@ -128,6 +131,15 @@ void dat_cursor_defer(struct source_cursor *cursor)
 	((struct dat_cursor *)cursor)->defer = true;
 }
 
+void dat_cursor_keep(struct source_cursor *cursor)
+{
+	struct dat_cursor *c = (struct dat_cursor *)cursor;
+
+	if (c->lane->compressed && !c->d->room.hold)
+		c->d->room.hold = hold_new_large(DAT_KEPT_MAX);
+	c->keeps = c->d->room.hold;
+}
+
 /* One place of a lane is named: the first. */
 static void tell_broken(struct dat_cursor *c, uint64_t offset, const char *what)
 {
@@ -157,13 +169,38 @@ static uint8_t *chunk_buffer(struct dat_cursor *c, size_t n)
 	return h ? h->p : NULL;
 }
 
+/* Sets c->pages. */
+static bool unpack(struct dat_cursor *c, const void *data, uint32_t packed, uint32_t plain)
+{
+	struct dat_kept *kept = &c->lane->kept;
+	uint32_t number = c->next_number++;
+	uint8_t *out = c->is_counted ? dat_kept_get(kept, &c->d->room, number, plain) : NULL;
+	bool is_there = out, keeps = false;
+
+	if (!out && c->keeps && c->is_counted)
+		keeps = (out = dat_kept_add(kept, &c->d->room, number, plain));
+	if (out) {
+		hold_put(c->chunk);
+		c->chunk = hold_get(c->d->room.hold);
+	} else {
+		out = plain <= DAT_CHUNK_MAX ? chunk_buffer(c, plain) : NULL;
+	}
+	c->pages = out;
+	if (is_there)
+		return true;
+	if (out && !dat_unpack(&c->unpacker, c->d->compression, data, packed, out, plain))
+		return true;
+	if (keeps)
+		dat_kept_drop(kept);
+	return false;
+}
+
 /* u32 packed bytes, u32 bytes, data. False at the end of the lane. */
 static bool next_chunk(struct dat_cursor *c)
 {
 	uint64_t at = dat_in_offset(&c->in);
 	uint32_t packed = 0, plain = 0;
 	const void *data;
-	uint8_t *out;
 
 	if (!c->chunks_left) {
 		if (dat_in_left(&c->in) > CHUNK_SLACK && !c->lane->cut)
@@ -178,12 +215,10 @@ static bool next_chunk(struct dat_cursor *c)
 			tell_broken(c, at, "compressed data is cut short");
 		return false;
 	}
-	out = plain <= DAT_CHUNK_MAX ? chunk_buffer(c, plain) : NULL;
-	if (!out || dat_unpack(&c->unpacker, c->d->compression, data, packed, out, plain)) {
+	if (!unpack(c, data, packed, plain)) {
 		tell_broken(c, at, "compressed data does not decompress");
 		return true;
 	}
-	c->pages = out;
 	c->pages_bytes = plain;
 	return true;
 }
@@ -199,6 +234,7 @@ static bool more_pages(struct dat_cursor *c)
 			c->pages_bytes = dat_in_left(&c->in);
 			return c->pages_bytes != 0;
 		}
+		c->is_counted = true;
 		if (!dat_in_u32(&c->in, &c->chunks_left) && c->lane->n && !c->lane->cut)
 			tell_broken(c, c->lane->offset, "compressed data is cut short");
 	}

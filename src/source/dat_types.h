@@ -9,6 +9,7 @@
 #include "base/mapped.h"
 #include "source/comms.h"
 #include "source/dat_in.h"
+#include "source/dat_kept.h"
 #include "source/dat_unpack.h"
 #include "source/ops.h"
 #include "source/ringbuf.h"
@@ -59,6 +60,7 @@ struct dat_lane { /* same index as facts.lanes */
 	bool compressed, told_broken;
 	bool cut;	  /* the rest of it is not in the file; said for the file as a whole */
 	uint64_t dropped; /* as dat_dropped() says */
+	struct dat_kept kept;
 };
 
 struct dat_place { /* where a CPU's data should be */
@@ -105,6 +107,7 @@ struct dat {
 	uint64_t section_at[DAT_CMDLINES + 1]; /* v7: file offset of each section, 0 none */
 	struct dat_in kallsyms, printk;	       /* v6 */
 	struct ARRAY(struct dat_lane) lanes;
+	struct dat_room room;
 	struct ARRAY(struct source_lane) fact_lanes;
 	struct ARRAY(struct source_guest) guests;
 	struct ARRAY(struct source_shift) shifts;

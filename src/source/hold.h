@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "base/large.h"
 #include "source/source.h"
 
 struct hold {
@@ -18,6 +19,17 @@ struct hold {
 static inline struct hold *hold_new(size_t bytes)
 {
 	struct hold *h = malloc(sizeof(*h) + bytes);
+
+	if (h) {
+		atomic_init(&h->refs, 1);
+		h->bytes = bytes;
+	}
+	return h;
+}
+
+static inline struct hold *hold_new_large(size_t bytes)
+{
+	struct hold *h = large_new(sizeof(*h) + bytes);
 
 	if (h) {
 		atomic_init(&h->refs, 1);
@@ -47,3 +59,6 @@ struct hold *source_cursor_hold(const struct source_cursor *c);
 /* For those: reads say nothing of damage; what they would have said is said here. */
 void source_cursor_defer(struct source_cursor *c);
 void source_cursor_tell(struct source_cursor *c);
+/* The lane will be read again from its beginning: what this read costs beyond memory of a bounded size
+ * (decompression) is not to be done twice. No other cursor reads the lane meanwhile. */
+void source_cursor_keep(struct source_cursor *c);

@@ -24,6 +24,7 @@ struct source_ops {
 	struct hold *(*cursor_hold)(const struct source_cursor *c);
 	void (*cursor_defer)(struct source_cursor *c);
 	void (*cursor_tell)(struct source_cursor *c);
+	void (*cursor_keep)(struct source_cursor *c); /* may be missing */
 	/* source/seek.h; all three or none */
 	bool (*can_seek)(const struct source *s);
 	int (*seek_scan)(struct source *s, size_t lane, struct seek_places *ret,

@@ -143,6 +143,12 @@ void source_cursor_tell(struct source_cursor *c)
 	c->ops->cursor_tell(c);
 }
 
+void source_cursor_keep(struct source_cursor *c)
+{
+	if (c->ops->cursor_keep)
+		c->ops->cursor_keep(c);
+}
+
 bool source_can_seek(const struct source *s)
 {
 	return s->ops->can_seek && s->ops->can_seek(s);

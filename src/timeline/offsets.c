@@ -129,6 +129,7 @@ static int begin_lane(struct lane_scan *l, struct source *s, size_t lane, const 
 
 	if (r)
 		return r;
+	source_cursor_keep(l->cursor);
 	l->job.run = scan_lane;
 	l->kinds = k;
 	if (source_cursor_is_threadable(l->cursor)) {
