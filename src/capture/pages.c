@@ -9,6 +9,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mono.h"
 
 #define PIPE_BYTES  (1 << 20) /* the default limit of /proc/sys/fs/pipe-max-size */
 #define WAIT_MIN_MS 1
@@ -37,7 +38,7 @@ struct pages {
 	int pipe[2];
 	size_t pipe_bytes;
 	unsigned wait_ms, wait_max_ms;
-	uint64_t due_ms;      /* when all CPUs are drained whether or not poll(2) tells of them */
+	int64_t due_ms;	      /* when all CPUs are drained whether or not poll(2) tells of them */
 	unsigned wrong_wakes; /* WRONG_WAKES_MAX: poll(2) is not used any more */
 	unsigned cpus;
 	struct stream streams[];
@@ -46,14 +47,6 @@ struct pages {
 static bool polls(const struct pages *p)
 {
 	return p->wrong_wakes < WRONG_WAKES_MAX;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
 static int open_pipe(struct pages *p)
@@ -197,7 +190,8 @@ void pages_poll(const struct pages *p, struct pollfd *v)
 
 int pages_drain(struct pages *p, const struct pollfd *polled)
 {
-	uint64_t now = now_ms(), most = 0, n;
+	int64_t now = mono_ms();
+	uint64_t most = 0, n;
 	bool due = now >= p->due_ms;
 
 	for (unsigned c = 0; c < p->cpus; c++) {
@@ -226,7 +220,7 @@ int pages_drain(struct pages *p, const struct pollfd *polled)
 
 int pages_wait_ms(const struct pages *p)
 {
-	uint64_t now = now_ms();
+	int64_t now = mono_ms();
 
 	return p->due_ms > now ? (int)(p->due_ms - now) : 0;
 }

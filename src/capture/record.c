@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "capture/privs.h"
 #include "capture/record_impl.h"
 #include "capture/record_summary.h"
@@ -25,14 +26,6 @@
 #define SETTLE_MS	 60000
 #define SETTLE_STEP_MS	 20
 #define SAVE_EVERY_MS	 8000
-
-uint64_t record_now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 uint64_t record_cpu_us(void)
 {
@@ -215,10 +208,10 @@ static int prepare(struct record *r)
  * meanwhile. */
 static int settle(struct record *r)
 {
-	uint64_t end = record_now_ms() + SETTLE_MS;
+	int64_t end = mono_ms() + SETTLE_MS;
 	struct pollfd p = {.fd = r->signal_fd, .events = POLLIN};
 
-	while (!record_guests_settled(r) && record_now_ms() < end) {
+	while (!record_guests_settled(r) && mono_ms() < end) {
 		struct signalfd_siginfo si;
 
 		log_progress("waiting for the agents");
@@ -251,7 +244,7 @@ static int begin(struct record *r)
 		return e;
 	r->host_on = true;
 	r->session.begin_tsc = clockpair_rdtsc();
-	r->begin_ms = record_now_ms();
+	r->begin_ms = mono_ms();
 	e = record_vms_tick(r);
 	if (!e)
 		warn_about_vms(r);
@@ -265,7 +258,7 @@ static int begin(struct record *r)
 	}
 	if (!e && r->child.pid)
 		e = record_child_go(&r->child, r->cfg->argv[0]);
-	r->begin_ms = record_now_ms();
+	r->begin_ms = mono_ms();
 	r->begin_cpu_us = record_cpu_us();
 	r->running = !e;
 	return e;
@@ -312,15 +305,15 @@ static int guests_error(struct record *r)
 	return 0;
 }
 
-static int tick(struct record *r, uint64_t *save_ms)
+static int tick(struct record *r, int64_t *save_ms)
 {
 	int e = record_vms_tick(r);
 
 	if (!e)
 		e = record_session_pair(r, false);
-	if (!e && (r->dirty || record_now_ms() >= *save_ms)) {
+	if (!e && (r->dirty || mono_ms() >= *save_ms)) {
 		e = record_session_save(r);
-		*save_ms = record_now_ms() + SAVE_EVERY_MS;
+		*save_ms = mono_ms() + SAVE_EVERY_MS;
 	}
 	record_progress(r);
 	return e;
@@ -328,8 +321,8 @@ static int tick(struct record *r, uint64_t *save_ms)
 
 static int wait_ms(const struct record *r)
 {
-	uint64_t end = r->begin_ms + (r->cfg->duration_ns + 999999) / 1000000,
-		 now = record_now_ms();
+	int64_t end = r->begin_ms + (int64_t)((r->cfg->duration_ns + 999999) / 1000000);
+	int64_t now = mono_ms();
 
 	if (!r->cfg->duration_ns || end > now + TICK_MS)
 		return TICK_MS;
@@ -339,7 +332,7 @@ static int wait_ms(const struct record *r)
 static bool time_is_over(const struct record *r)
 {
 	return r->cfg->duration_ns &&
-	       (record_now_ms() - r->begin_ms) * 1000000 >= r->cfg->duration_ns;
+	       (uint64_t)(mono_ms() - r->begin_ms) * 1000000 >= r->cfg->duration_ns;
 }
 
 static int loop(struct record *r)
@@ -347,14 +340,14 @@ static int loop(struct record *r)
 	struct pollfd p[3] = {{.fd = r->signal_fd, .events = POLLIN},
 			      {.fd = hostrec_failed_fd(r->host), .events = POLLIN},
 			      {.fd = r->notify_fd, .events = POLLIN}};
-	uint64_t save_ms = 0, tick_at = 0;
+	int64_t save_ms = 0, tick_at = 0;
 	bool asked = false;
 	int e = 0;
 
 	while (!e && !r->asked_early && !time_is_over(r)) {
-		if (record_now_ms() >= tick_at) {
+		if (mono_ms() >= tick_at) {
 			e = tick(r, &save_ms);
-			tick_at = record_now_ms() + TICK_MS;
+			tick_at = mono_ms() + TICK_MS;
 		}
 		if (e || poll(p, 3, wait_ms(r)) <= 0)
 			continue;
@@ -375,7 +368,7 @@ static int end(struct record *r)
 {
 	int e, first = 0;
 
-	r->end_ms = record_now_ms();
+	r->end_ms = mono_ms();
 	r->end_cpu_us = record_cpu_us();
 	if (r->child.pid && r->running && time_is_over(r))
 		record_child_signal(&r->child, SIGTERM);

@@ -18,7 +18,7 @@ struct rec_guest {
 	struct guest *link;	 /* agent, NULL: none could be addressed */
 	struct qemutrace *trace; /* of QEMU itself, NULL: off */
 	unsigned trace_tries;
-	uint64_t refresh_ms; /* when the VM is to be read again */
+	int64_t refresh_ms; /* when the VM is to be read again */
 	unsigned refreshes;
 };
 struct rec_guests ARRAY(struct rec_guest);
@@ -50,18 +50,17 @@ struct record {
 	uint64_t buffer_bytes;
 	struct record_child child;
 	int signal_fd, notify_fd;
-	uint64_t begin_ms, end_ms;	   /* of the recording proper */
+	int64_t begin_ms, end_ms;	   /* of the recording proper */
 	uint64_t begin_cpu_us, end_cpu_us; /* our own CPU time then */
-	uint64_t pair_ms, pair_every_ms;   /* next clock pair, and from then on */
+	int64_t pair_ms, pair_every_ms;	   /* next clock pair, and from then on */
 	char *vm_listing;		   /* of debugfs/kvm at the last search */
-	uint64_t search_ms;		   /* next search for VMs */
+	int64_t search_ms;		   /* next search for VMs */
 	bool running, dirty, vm_seen;	   /* dirty: session.json is older than what is known */
 	bool host_on;			   /* the host's instances run */
 	bool asked_early;		   /* a signal came before the recording proper began */
 	bool cut;			   /* a part of the session could not be finished */
 };
 
-uint64_t record_now_ms(void);
 uint64_t record_cpu_us(void);
 
 /* record_vms.c: VMs and guests */

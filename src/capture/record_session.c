@@ -7,6 +7,7 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/mono.h"
 #include "base/text.h"
 #include "capture/record_impl.h"
 #include "clock/conv.h"
@@ -102,7 +103,7 @@ int record_session_pair(struct record *r, bool now)
 {
 	struct session_pair *p;
 
-	if (!now && record_now_ms() < r->pair_ms)
+	if (!now && mono_ms() < r->pair_ms)
 		return 0;
 	if (r->session.pairs.n >= PAIRS_MAX) {
 		thin(&r->session.pairs);
@@ -112,7 +113,7 @@ int record_session_pair(struct record *r, bool now)
 	if (!p)
 		return -ENOMEM;
 	clockpair_read(p);
-	r->pair_ms = record_now_ms() + r->pair_every_ms;
+	r->pair_ms = mono_ms() + r->pair_every_ms;
 	return 0;
 }
 

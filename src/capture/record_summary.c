@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "capture/record_impl.h"
 
 #define MB 1e6
@@ -15,7 +16,7 @@ void record_progress(struct record *r)
 	if (!log_has_progress())
 		return;
 	strbuf_printf(&b, "%llu s  host %.1f MB",
-		      (unsigned long long)(record_now_ms() - r->begin_ms) / 1000,
+		      (unsigned long long)(mono_ms() - r->begin_ms) / 1000,
 		      (double)hostrec_bytes(r->host, HOSTREC_MAIN) / MB);
 	array_for_each(g, &r->guests) {
 		struct guest_status st = {0};

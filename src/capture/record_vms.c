@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "base/mono.h"
 #include "base/text.h"
 #include "capture/record_impl.h"
 
@@ -265,7 +266,7 @@ static int adopt(struct record *r, struct vm *vm)
 	g->vm = *vm;
 	*vm = (struct vm){.vmm = vm->vmm};
 	g->has_vm = true;
-	g->refresh_ms = record_now_ms() + REFRESH_FAST_MS;
+	g->refresh_ms = mono_ms() + REFRESH_FAST_MS;
 	m = machine_of(r, g);
 	m->pid = g->vm.pid;
 	m->vmm = strdup(g->vm.vmm->name);
@@ -301,7 +302,7 @@ static bool search_is_due(struct record *r)
 {
 	char *now = list_debugfs();
 	bool changed = now && (!r->vm_listing || strcmp(now, r->vm_listing));
-	bool due = changed || record_now_ms() >= r->search_ms;
+	bool due = changed || mono_ms() >= r->search_ms;
 
 	if (now) {
 		free(r->vm_listing);
@@ -309,7 +310,7 @@ static bool search_is_due(struct record *r)
 	}
 	/* After a change a few more times: vCPUs come later than their VM. */
 	if (due)
-		r->search_ms = record_now_ms() + (changed ? REFRESH_FAST_MS : SEARCH_MS);
+		r->search_ms = mono_ms() + (changed ? REFRESH_FAST_MS : SEARCH_MS);
 	return due;
 }
 
@@ -318,8 +319,8 @@ static int refresh(struct record *r, struct rec_guest *g)
 	int e = vm_refresh(NULL, &g->vm);
 
 	g->refreshes++;
-	g->refresh_ms = record_now_ms() +
-			(g->refreshes < REFRESH_FAST_N ? REFRESH_FAST_MS : REFRESH_SLOW_MS);
+	g->refresh_ms =
+		mono_ms() + (g->refreshes < REFRESH_FAST_N ? REFRESH_FAST_MS : REFRESH_SLOW_MS);
 	if (e == -ENOENT) {
 		g->gone = true;
 		r->dirty = true;
@@ -344,7 +345,7 @@ int record_vms_tick(struct record *r)
 		if (e)
 			break;
 		if (g->has_vm && !g->gone &&
-		    (record_now_ms() >= g->refresh_ms || !vm_alive(NULL, &g->vm)))
+		    (mono_ms() >= g->refresh_ms || !vm_alive(NULL, &g->vm)))
 			e = refresh(r, g);
 	}
 	return e;

@@ -15,6 +15,13 @@
 	log_warn("\"%s\": byte %llu: " fmt, (d)->maps.v[0]->path, \
 		 (unsigned long long)(offset)__VA_OPT__(, ) __VA_ARGS__)
 
+struct dat_place { /* where a CPU's data should be */
+	struct dat_map *map;
+	uint64_t offset, n;
+	uint32_t page_bytes;
+	bool compressed, open_ended; /* the latter: n is what was found; there was more */
+};
+
 /* dat_file.c: the container */
 must_check int dat_map_file(struct dat *d, const char *path, struct dat_map **ret);
 /* -EIO after a message when the file became shorter than it was when it was mapped. look: also at

@@ -63,13 +63,6 @@ struct dat_lane { /* same index as facts.lanes */
 	struct dat_kept kept;
 };
 
-struct dat_place { /* where a CPU's data should be */
-	struct dat_map *map;
-	uint64_t offset, n;
-	uint32_t page_bytes;
-	bool compressed, open_ended; /* the latter: n is what was found; there was more */
-};
-
 struct dat_stat { /* of a CPUSTAT option */
 	const char *buffer;
 	uint64_t cpu, events, dropped;
