@@ -234,7 +234,7 @@ static bool passes(struct lane *l)
 	if (it->flags & ITEM_LOST)
 		return it->end_raw_ticks >= ask->from_ticks;
 	return *l->ticks >= ask->from_ticks &&
-	       filter_item(l->filter, l->pub.machine, l->machine, it);
+	       (!l->has_tests || filter_item(l->filter, l->pub.machine, l->machine, it));
 }
 
 int lane_search(struct lane *l, struct lane_keep *k)
@@ -323,8 +323,9 @@ int lane_start(struct lane *l, struct lane_keep *k, const struct seek_places *pl
 	l->segment = 0;
 	l->totals = (struct lane_totals){0};
 	l->tie = (uint32_t)(l->machine->is_guest ? LANE_GUEST : LANE_HOST) << LANE_BITS | l->index;
-	l->is_picky = l->tasks || filter_has_tests(l->filter, l->pub.machine) ||
-		      l->filter->ask.from_ticks || l->filter->ask.to_ticks != UINT64_MAX;
+	l->has_tests = filter_has_tests(l->filter, l->pub.machine);
+	l->is_picky = l->tasks || l->has_tests || l->filter->ask.from_ticks ||
+		      l->filter->ask.to_ticks != UINT64_MAX;
 	choose_clock(l);
 	r = source_cursor_new(l->machine->source, l->source_lane, l->plan.v.n ? NULL : wanted, &c);
 	if (r)

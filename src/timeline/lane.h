@@ -34,6 +34,7 @@ struct lane {
 	/* of merging: the next event, valid while !ended */
 	bool ended;
 	bool is_picky;			/* not every item is an event, or names are learned */
+	bool has_tests;			/* the filter asks for more than time */
 	bool is_plain;			/* every item is an event, and no stamp an interval */
 	const struct source_item *item; /* of the block at hand, up to end */
 	const struct source_item *end;
