@@ -44,7 +44,9 @@ run_lab() {
   cp "$log" "$results.lab"
   mapfile -t failed < <(tools/test-count --failed "$log")
   if [ ${#failed[@]} -gt 0 ]; then
-    say "failed: ${failed[*]}; once more"
+    say "failed: ${failed[*]}"
+    tools/test-count --output "$log"
+    say "once more"
     again+=("${failed[@]}")
     meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 2 "${failed[@]}"
   fi
