@@ -33,8 +33,7 @@ struct lane {
 	uint64_t floor; /* ticks of the last item: a lane never goes back */
 	/* of merging: the next event, valid while !ended */
 	bool ended;
-	bool is_picky;			/* not every item is an event, or names are learned */
-	bool has_tests;			/* the filter asks for more than time */
+	bool is_picky, has_tests;	/* not every item is an event, or names are learned */
 	bool is_plain;			/* every item is an event, and no stamp an interval */
 	const struct source_item *item; /* of the block at hand, up to end */
 	const struct source_item *end;
