@@ -15,10 +15,9 @@ struct hold {
 	_Alignas(16) uint8_t p[];
 };
 
-/* With one reference; NULL without memory. */
-static inline struct hold *hold_new(size_t bytes)
+static inline struct hold *hold_in(void *memory, size_t bytes)
 {
-	struct hold *h = malloc(sizeof(*h) + bytes);
+	struct hold *h = memory;
 
 	if (h) {
 		atomic_init(&h->refs, 1);
@@ -27,15 +26,15 @@ static inline struct hold *hold_new(size_t bytes)
 	return h;
 }
 
+/* With one reference; NULL without memory. */
+static inline struct hold *hold_new(size_t bytes)
+{
+	return hold_in(malloc(sizeof(struct hold) + bytes), bytes);
+}
+
 static inline struct hold *hold_new_large(size_t bytes)
 {
-	struct hold *h = large_new(sizeof(*h) + bytes);
-
-	if (h) {
-		atomic_init(&h->refs, 1);
-		h->bytes = bytes;
-	}
-	return h;
+	return hold_in(large_new(sizeof(struct hold) + bytes), bytes);
 }
 
 static inline struct hold *hold_get(struct hold *h)

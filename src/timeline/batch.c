@@ -144,7 +144,6 @@ static int give_out(struct batches *b, struct batch *batch)
 	for (size_t i = 0; i < b->n_uses && !r && batch->n; i++)
 		if (b->uses[i].consumer->emit)
 			r = b->uses[i].consumer->emit(b->uses[i].state, batch->parts[i]);
-	b->done = batch->number;
 	recycle(b, batch);
 	return r;
 }

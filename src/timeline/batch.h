@@ -49,7 +49,7 @@ struct batches {
 	struct batch *now; /* being filled: */
 	struct event *room, *end;
 	uint64_t left;	     /* records that are wanted, from the batch at hand on; set at first */
-	uint64_t next, done; /* number of the next one, of the last one that was given out */
+	uint64_t next;	     /* number of the next one */
 };
 
 /* After the consumers' begin. tasks: names of tasks are learned during the pass. Zero-initialised;
