@@ -48,8 +48,8 @@ struct batches {
 	unsigned n_ring;
 	struct batch *now; /* being filled: */
 	struct event *room, *end;
-	uint64_t left;	     /* records that are wanted, from the batch at hand on; set at first */
-	uint64_t next;	     /* number of the next one */
+	uint64_t left; /* records that are wanted, from the batch at hand on; set at first */
+	uint64_t next; /* number of the next one */
 };
 
 /* After the consumers' begin. tasks: names of tasks are learned during the pass. Zero-initialised;
