@@ -15,9 +15,19 @@ load='(while :; do ls /proc /sys; dd if=/dev/vda of=/dev/null bs=64k count=16 if
 tap='cd /tmp; rm -f stap.txt; staprun -o stap.txt /root/sched.ko >staprun.log 2>&1 & echo $! >/tmp/staprun.pid'
 stap_start() { if [ $# -gt 0 ]; then guest_run "$1" "$tap"; else eval "$tap" 7>&-; fi; }
 stap_lines='grep -ac sched_switch /tmp/stap.txt'
-stap_runs() { # VM LINES
-	[ "$(guest_run "$1" "$stap_lines")" -ge "$2" ] && [ "$(eval "$stap_lines")" -ge "$2" ]
+stap_runs() { # VM LINES_OF_GUEST LINES_OF_HOST
+	[ "$(guest_run "$1" "$stap_lines")" -ge "$2" ] && [ "$(eval "$stap_lines")" -ge "$3" ]
 }
+# A recording lasts until guest and host have both written while it ran. SystemTap's readers fall
+# behind and catch up with thousands of old lines at once, hence the second before the count starts.
+stap_goes_on() { # VM
+	local guest host
+	sleep 1
+	guest=$(guest_run "$1" "$stap_lines") host=$(eval "$stap_lines")
+	until stap_runs "$1" $((guest + 500)) $((host + 2000)); do sleep 0.2; done
+}
+export LAB_RUN stap_lines
+export -f guest_run guest_cid stap_runs stap_goes_on
 stop='kill -INT $(cat /tmp/staprun.pid); while kill -0 $(cat /tmp/staprun.pid); do sleep 0.2; done 2>/dev/null'
 stap_stop() { # VM
 	guest_run "$1" "$stop"
@@ -32,10 +42,9 @@ traced() {
 	guest_run "$1" "$load"
 	stap_start "$1"
 	stap_start
-	ok "SystemTap runs in $1 and in the host" wait_for 300 stap_runs "$1" 5 ||
+	ok "SystemTap runs in $1 and in the host" wait_for 300 stap_runs "$1" 5 5 ||
 		diag "$(cat staprun.log; guest_run "$1" 'cat /tmp/staprun.log')"
-	enough='n=$(wc -l <stap.txt); until [ "$(wc -l <stap.txt)" -gt $((n + 5000)) ]; do sleep 0.2; done'
-	ok "onetsc records $1's host" "$ONETSC" record --vm "$1" -o "$1.onetsc" -- timeout 200 bash -c "$enough"
+	ok "onetsc records $1's host" "$ONETSC" record --vm "$1" -o "$1.onetsc" -- timeout 200 bash -c "stap_goes_on $1"
 	stap_stop "$1"
 	cp -r "$1.onetsc" "$LAB_OUT/"
 	stamp "$1 traced: $(wc -l <"$1.txt") lines of the guest, $(wc -l <"$1-host.txt") of the host"
