@@ -2,10 +2,17 @@
 #include "timeline/crew.h"
 
 #include <errno.h>
+#include <immintrin.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+
+#include "base/mono.h"
+
+/* Most jobs take less than a tenth of a millisecond, and to wake a thread that sleeps takes as long
+ * as some of them: who has to wait does so awake for a while. */
+#define SPIN_NS 150000
 
 enum { IDLE, QUEUED, RUNNING };
 
@@ -14,7 +21,8 @@ struct crew {
 	pthread_cond_t work, done;
 	struct job queues[2]; /* rings; [0] urgent */
 	unsigned n_idle, n_threads, awaited;
-	bool stop;
+	atomic_uint n_queued;
+	bool stop, spins, spinning; /* spinning: a thread, not the caller; one is enough */
 	struct member {
 		struct crew *crew;
 		pthread_t thread;
@@ -22,10 +30,25 @@ struct crew {
 	} members[CREW_MAX];
 };
 
-static void unlink_job(struct job *j)
+/* Until it has another value, or for SPIN_NS. */
+static void spin_while(const atomic_uint *v, unsigned value)
+{
+	uint64_t end_ns = mono_ns() + SPIN_NS;
+
+	do
+		for (unsigned i = 0; i < 32; i++) {
+			if (atomic_load_explicit(v, memory_order_relaxed) != value)
+				return;
+			_mm_pause();
+		}
+	while (mono_ns() < end_ns);
+}
+
+static void unlink_job(struct crew *c, struct job *j)
 {
 	j->prev->next = j->next;
 	j->next->prev = j->prev;
+	c->n_queued--;
 }
 
 static struct job *take_first(struct crew *c)
@@ -35,11 +58,28 @@ static struct job *take_first(struct crew *c)
 
 		if (j == &c->queues[i])
 			continue;
-		unlink_job(j);
+		unlink_job(c, j);
 		j->state = RUNNING;
 		return j;
 	}
 	return NULL;
+}
+
+/* Until there may be work. Locked before and after. */
+static void idle(struct crew *c)
+{
+	if (c->spins && !c->spinning) {
+		c->spinning = true;
+		pthread_mutex_unlock(&c->lock);
+		spin_while(&c->n_queued, 0);
+		pthread_mutex_lock(&c->lock);
+		c->spinning = false;
+	}
+	if (c->n_queued || c->stop)
+		return;
+	c->n_idle++;
+	pthread_cond_wait(&c->work, &c->lock);
+	c->n_idle--;
 }
 
 static void *work(void *arg)
@@ -52,9 +92,7 @@ static void *work(void *arg)
 		struct job *j = take_first(c);
 
 		if (!j) {
-			c->n_idle++;
-			pthread_cond_wait(&c->work, &c->lock);
-			c->n_idle--;
+			idle(c);
 			continue;
 		}
 		pthread_mutex_unlock(&c->lock);
@@ -94,6 +132,7 @@ int crew_new(unsigned n, struct crew **ret)
 	pthread_cond_init(&c->done, NULL);
 	for (unsigned i = 0; i < ARRAY_SIZE(c->queues); i++)
 		c->queues[i].next = c->queues[i].prev = &c->queues[i];
+	c->spins = n <= crew_cpus();
 	block_signals(&before);
 	for (unsigned i = 1; i < n && i < CREW_MAX; i++) {
 		c->members[i] = (struct member){.crew = c, .number = i};
@@ -134,7 +173,8 @@ static void queue(struct crew *c, struct job *j, struct job *ring)
 	j->prev = ring->prev;
 	j->prev->next = j;
 	ring->prev = j;
-	if (c->n_idle)
+	c->n_queued++;
+	if (c->n_idle && c->n_queued > c->spinning)
 		pthread_cond_signal(&c->work);
 }
 
@@ -154,11 +194,11 @@ void crew_offer(struct crew *c, struct job *j)
 }
 
 /* Takes it off its queue when nobody has begun it. */
-static bool reclaim(struct job *j)
+static bool reclaim(struct crew *c, struct job *j)
 {
 	if (j->state != QUEUED)
 		return false;
-	unlink_job(j);
+	unlink_job(c, j);
 	j->state = IDLE;
 	return true;
 }
@@ -177,18 +217,31 @@ static bool help(struct crew *c)
 	return true;
 }
 
+/* Until a job has ended, perhaps this one. Locked before and after. */
+static void await(struct crew *c, const struct job *j)
+{
+	if (c->spins) {
+		pthread_mutex_unlock(&c->lock);
+		spin_while(&j->state, RUNNING);
+		pthread_mutex_lock(&c->lock);
+	}
+	if (j->state != RUNNING)
+		return;
+	c->awaited++;
+	pthread_cond_wait(&c->done, &c->lock);
+	c->awaited--;
+}
+
 /* Whether it was taken off its queue. */
 static bool settle(struct crew *c, struct job *j, bool helps)
 {
 	bool mine;
 
 	pthread_mutex_lock(&c->lock);
-	mine = reclaim(j);
-	c->awaited++;
+	mine = reclaim(c, j);
 	while (j->state == RUNNING)
 		if (!helps || !help(c))
-			pthread_cond_wait(&c->done, &c->lock);
-	c->awaited--;
+			await(c, j);
 	pthread_mutex_unlock(&c->lock);
 	return mine;
 }

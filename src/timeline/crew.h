@@ -4,6 +4,7 @@
  * only, by one caller. */
 #pragma once
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "base/cleanup.h"
@@ -15,7 +16,7 @@ struct crew;
 struct job {					     /* zero-initialise but for run */
 	void (*run)(struct job *j, unsigned worker); /* worker: 0 is the caller, then the threads */
 	struct job *next, *prev;
-	unsigned char state; /* of crew.c */
+	atomic_uint state; /* of crew.c */
 };
 
 /* n: 1 to CREW_MAX, the caller among them; less when the system does not give as many. */
