@@ -88,6 +88,7 @@ int exitkinds_find(struct exitkinds *k, const struct input *in)
 	k->v = calloc(source_facts(host->source)->n_kinds + 1, sizeof(*k->v));
 	if (!k->v)
 		return -ENOMEM;
+	k->source = host->source;
 	for (size_t i = 0; i < source_facts(host->source)->n_kinds; i++)
 		note_probe(k, source_facts(host->source)->kinds[i]);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

@@ -31,7 +31,8 @@ struct exitkind {
 };
 
 struct exitkinds {
-	struct exitkind *v; /* by kind index; NULL: there is no host */
+	const struct source *source; /* the host's; NULL: there is none */
+	struct exitkind *v;	     /* by kind index */
 	const struct source_kind *entry, *exit, *user, *sched;
 	const struct source_field *isa, *prev_comm, *next_comm; /* may be NULL */
 };

@@ -10,6 +10,7 @@
 
 #include "base/array.h"
 #include "insight/exits.h"
+#include "source/symbols.h"
 
 #define DIRECT	  0x480 /* codes below are found by index */
 #define NAME_MAX_ 64	/* bytes of a name from a trace */
@@ -137,25 +138,32 @@ static void walk(struct walk *w, const struct tep_print_arg *a, int depth)
 	}
 }
 
-static unsigned count_lists(const struct source_kind *k)
+static unsigned count_lists(const struct tep_print_arg *args)
 {
 	struct walk w = {0};
 
-	walk(&w, k->format->print_fmt.args, 0);
+	walk(&w, args, 0);
 	return w.n;
 }
 
+static const struct tep_print_arg *args_of(const struct source *s, const struct source_kind *k)
+{
+	const struct tep_event *e = k ? source_format(s, k).event : NULL;
+
+	return e ? e->print_fmt.args : NULL;
+}
+
 /* Both lists, that of Intel first: trace_kvm_exit, arch/x86/kvm/trace.h. A single one: ours alone. */
-static int learn(struct exitnames *n, const struct source_kind *exit,
-		 const struct source_kind *user)
+static int learn(struct exitnames *n, const struct tep_print_arg *exit,
+		 const struct tep_print_arg *user)
 {
 	struct walk w = {.tables = {&n->tables[VMX], &n->tables[SVM]}};
 	struct walk u = {.tables = {&n->tables[USERSPACE], NULL}};
 
-	if (exit && exit->format && count_lists(exit) == 2)
-		walk(&w, exit->format->print_fmt.args, 0);
-	if (user && user->format && !w.r)
-		walk(&u, user->format->print_fmt.args, 0);
+	if (count_lists(exit) == 2)
+		walk(&w, exit, 0);
+	if (!w.r)
+		walk(&u, user, 0);
 	return w.r ? w.r : u.r;
 }
 
@@ -173,11 +181,11 @@ static int add_ours(struct exitnames *n)
 	return r;
 }
 
-int exitnames_new(const struct source_kind *exit, const struct source_kind *user,
-		  struct exitnames **ret)
+int exitnames_new(const struct source *s, const struct source_kind *exit,
+		  const struct source_kind *user, struct exitnames **ret)
 {
 	struct exitnames *n = calloc(1, sizeof(*n));
-	int r = n ? learn(n, exit, user) : -ENOMEM;
+	int r = n ? learn(n, args_of(s, exit), args_of(s, user)) : -ENOMEM;
 
 	if (!r)
 		r = add_ours(n);

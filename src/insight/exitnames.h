@@ -5,13 +5,13 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
-#include "source/kind.h"
+#include "source/source.h"
 
 struct exitnames;
 
-/* exit and user are kvm_exit and kvm_userspace_exit of the trace, or NULL. -ENOMEM. */
-must_check int exitnames_new(const struct source_kind *exit, const struct source_kind *user,
-			     struct exitnames **ret);
+/* exit and user are kvm_exit and kvm_userspace_exit of the trace s, or NULL. -ENOMEM. */
+must_check int exitnames_new(const struct source *s, const struct source_kind *exit,
+			     const struct source_kind *user, struct exitnames **ret);
 void exitnames_free(struct exitnames *n);
 
 /* "hlt", "EPT_VIOLATION"; "0x7f" when it has no name. "" for isa 0. Valid as long as n. */

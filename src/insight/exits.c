@@ -171,7 +171,7 @@ static int begin(void *state, const struct timeline *t)
 	e->in = timeline_input(t);
 	r = exitkinds_find(&e->kinds, e->in);
 	if (!r)
-		r = exitnames_new(e->kinds.exit, e->kinds.user, &e->names);
+		r = exitnames_new(e->kinds.source, e->kinds.exit, e->kinds.user, &e->names);
 	e->result.has_exits = e->kinds.entry && e->kinds.exit;
 	e->result.has_user = e->kinds.user;
 	e->result.has_sched = e->kinds.sched;

@@ -108,6 +108,21 @@ static const char *dump(struct eventtext *t, const struct event *ev, size_t *ret
 	return plain(t, ret_n);
 }
 
+static const struct source *source_of(const struct eventtext *t, const struct event *ev)
+{
+	return t->in->machines.v[ev->machine].source;
+}
+
+bool eventtext_is_told(const struct eventtext *t, const struct event *ev)
+{
+	struct source_format format;
+
+	pthread_mutex_lock(&tep_lock);
+	format = source_format(source_of(t, ev), ev->kind);
+	pthread_mutex_unlock(&tep_lock);
+	return format.event && format.has_text;
+}
+
 const char *eventtext_by_tep(struct eventtext *t, const struct event *ev, size_t *ret_n)
 {
 	struct tep_record record = {.ts = ev->raw_ticks,
@@ -117,13 +132,12 @@ const char *eventtext_by_tep(struct eventtext *t, const struct event *ev, size_t
 
 	if (!t->copy)
 		t->copy = calloc(1, RECORD_MAX + ROOM);
-	if (!t->copy || !ev->kind->format || !ev->kind->has_text || ev->size > RECORD_MAX)
+	if (!t->copy || !eventtext_is_told(t, ev) || ev->size > RECORD_MAX)
 		return eventtext_raw(t, ev, ret_n);
 	record.data = memcpy(t->copy, ev->data, ev->size);
 	trace_seq_reset(&t->seq);
 	pthread_mutex_lock(&tep_lock);
-	tep_print_event(source_tep(t->in->machines.v[ev->machine].source, true), &t->seq, &record,
-			"%s", TEP_PRINT_INFO);
+	tep_print_event(source_tep(source_of(t, ev), true), &t->seq, &record, "%s", TEP_PRINT_INFO);
 	pthread_mutex_unlock(&tep_lock);
 	memset(t->copy, 0, ev->size);
 	/* plugin_kvm.c puts a NUL behind some texts; trace-cmd's line ends there */
@@ -160,15 +174,16 @@ static inline char *by_program(struct eventtext *t, const struct fmt_prog *g,
 /* Threads compile on their own, but one at a time: libtraceevent's formats change while it prints. */
 static enum way compile(struct eventtext *t, const struct event *ev, struct fmt_prog **ret)
 {
-	const struct source *source = t->in->machines.v[ev->machine].source;
-	int r;
+	struct source_format format;
+	int r = -EBADMSG;
 
-	if (!ev->kind->format)
-		return RAW;
 	pthread_mutex_lock(&tep_lock);
-	source_tep(source, false); /* plugins tell by its handler which events are theirs */
+	source_tep(source_of(t, ev),
+		   false); /* plugins tell by its handler which events are theirs */
+	format = source_format(source_of(t, ev), ev->kind);
 	eventnames_at(t->names, ev);
-	r = fmt_compile(ev->kind, &t->lookups, ret);
+	if (format.event)
+		r = fmt_compile(ev->kind, format, &t->lookups, ret);
 	pthread_mutex_unlock(&tep_lock);
 	return !r ? BY_PROGRAM : r == -EBADMSG ? RAW : BY_TEP;
 }

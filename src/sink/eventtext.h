@@ -23,6 +23,9 @@ const char *eventtext_raw(struct eventtext *t, const struct event *ev, size_t *r
 /* What libtraceevent prints, as eventtext_get() should. */
 const char *eventtext_by_tep(struct eventtext *t, const struct event *ev, size_t *ret_n);
 
+/* Whether libtraceevent is to be trusted with its text at all. */
+bool eventtext_is_told(const struct eventtext *t, const struct event *ev);
+
 struct eventtext_counts { /* texts that eventtext_get() gave */
 	uint64_t compiled, by_tep, raw;
 };

@@ -450,9 +450,10 @@ static void compile_text(struct fmt_compiler *c)
 					     : plain_text(c, p, &text);
 }
 
-int fmt_compile(const struct source_kind *k, const struct fmt_names *names, struct fmt_prog **ret)
+int fmt_compile(const struct source_kind *k, struct source_format format,
+		const struct fmt_names *names, struct fmt_prog **ret)
 {
-	struct fmt_compiler c = {.kind = k, .names = names, .e = k->format};
+	struct fmt_compiler c = {.kind = k, .names = names, .e = format.event};
 	bool more = true;
 
 	c.g = calloc(1, sizeof(*c.g));
@@ -461,12 +462,12 @@ int fmt_compile(const struct source_kind *k, const struct fmt_names *names, stru
 	c.keep_from_tep = fmt_traps_are_in(c.e->print_fmt.args, 0);
 	if (c.e->handler && !fmt_form_find(c.g, k, &more))
 		fmt_fail(&c, -ENOTSUP);
-	if (more && k->has_text)
+	if (more && format.has_text)
 		compile_text(&c);
 	else if (more)
 		fmt_fail(&c, -EBADMSG);
 	fmt_emit(&c, FMT_END, 0);
-	if (c.err == -ENOTSUP && (c.keep_from_tep || !k->has_text))
+	if (c.err == -ENOTSUP && (c.keep_from_tep || !format.has_text))
 		c.err = -EBADMSG;
 	if (c.err) {
 		fmt_prog_free(c.g);

@@ -3,15 +3,15 @@
 #pragma once
 
 #include "sink/fmt_prog.h"
+#include "source/symbols.h"
 
-struct tep_event;
 struct tep_format_field;
 struct tep_print_arg;
 
-/* The program of a kind with a format, whose plugins are loaded: 0; -ENOTSUP when only libtraceevent
+/* The program of a kind with a format that is an event, whose plugins are loaded: 0; -ENOTSUP when only libtraceevent
  * can print it; -EBADMSG when libtraceevent is not to be trusted with it either; -ENOMEM. */
-must_check int fmt_compile(const struct source_kind *k, const struct fmt_names *names,
-			   struct fmt_prog **ret);
+must_check int fmt_compile(const struct source_kind *k, struct source_format format,
+			   const struct fmt_names *names, struct fmt_prog **ret);
 void fmt_prog_free(struct fmt_prog *g);
 
 /* The rest is between the compiler's files. */

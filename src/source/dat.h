@@ -4,6 +4,7 @@
 #pragma once
 
 #include "source/dat_types.h"
+#include "source/symbols.h"
 
 /* -EBADMSG after 'error: "FILE": byte N: …'. */
 #define dat_err(d, offset, fmt, ...)                                         \
@@ -55,8 +56,13 @@ const char *dat_keep_name(struct dat *d, const char *name);
  * and finds lists and buffers that nothing tells of. */
 must_check int dat_recover(struct dat *d, uint64_t offset,
 			   int (*read_list)(struct dat *d, uint64_t offset));
-/* dat_kind.c: tep's events as kinds */
-must_check int dat_kinds_build(struct dat *d);
+/* dat_kind.c: event formats as kinds. n bytes of text at offset at stay where they are; system too */
+must_check int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *text,
+			    size_t n);
+must_check int dat_kinds_build(struct dat *d); /* when all are added */
+struct source_format dat_format(const struct source *s, const struct source_kind *k);
+void dat_tep_lock(void); /* while libtraceevent parses anything */
+void dat_tep_unlock(void);
 void dat_kinds_free(struct dat *d);
 /* dat_lane.c */
 must_check int dat_lane_add(struct dat *d, const char *buffer, unsigned cpu,

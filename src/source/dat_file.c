@@ -175,6 +175,9 @@ static void dat_free(struct source *s)
 		free((*m)->path);
 		free(*m);
 	}
+	array_for_each(own, &d->sections)
+		free(*own);
+	array_free(&d->sections);
 	array_free(&d->guests);
 	array_free(&d->shifts);
 	comms_free(&d->comms);
@@ -273,5 +276,6 @@ const struct source_ops source_tracedat = {
 	.comm = dat_comm_of,
 	.comm_learn = dat_comm_learn,
 	.tep = dat_tep,
+	.format = dat_format,
 	.symbols = dat_symbols,
 };

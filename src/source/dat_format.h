@@ -7,12 +7,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/array.h"
+#include "base/cleanup.h"
+
 enum format_sanity {
 	FORMAT_BAD,    /* not a format file */
 	FORMAT_FIELDS, /* the fields are fine; the text is not to be trusted */
 	FORMAT_SANE,
 };
 
+struct format_field {	  /* as libtraceevent sees it (event_read_fields()) */
+	const char *name; /* n_name bytes of the text */
+	size_t n_name;
+	unsigned offset, size;
+	bool is_signed, is_array, is_text, is_dynamic, is_relative, is_pointer, is_common;
+};
+
+struct format_head {
+	const char *name;
+	size_t n_name;
+	unsigned id;
+	struct ARRAY(struct format_field) fields; /* the common ones first; the caller's to free */
+};
+
+/* What stands before "print fmt:", whose text is not looked at. ret->fields are written anew.
+ * 0, -EBADMSG or -ENOMEM. */
+must_check int format_read(const char *text, size_t n, struct format_head *ret);
 /* *ret_fmt: where "print fmt:" begins, when the fields are fine. */
 enum format_sanity format_check(const char *text, size_t n, size_t *ret_fmt);
 /* A format string of trace_printk(), or of a "print fmt": no widths that records or large numbers

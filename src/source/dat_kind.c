@@ -1,59 +1,66 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Turns the event formats that libtraceevent parsed into kinds with checked field places. */
+/* Turns event formats into kinds with checked field places. libtraceevent reads those whose text
+ * somebody wants: of some thousand formats in a file a few dozen have events. */
 #include "source/dat.h"
 
 #include <event-parse.h>
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/text.h"
+#include "source/symbols.h"
 
 #define RECORD_MAX 65536 /* offsets in a record are 16 bits wide (__data_loc) */
+#define KINDS_OWN  2	 /* before those of the formats */
 
-static uint8_t field_type(const struct tep_format_field *f)
+struct dat_kind { /* its fields and names are behind it */
+	struct source_kind k;
+	uint64_t at; /* where its format is: n bytes of text, in the file or in a kept section */
+	const char *text;
+	size_t n;
+	struct source_format format;
+	bool parsed; /* by libtraceevent, if it can */
+};
+
+static uint8_t field_type(const struct format_field *f)
 {
-	bool text = f->flags & TEP_FIELD_IS_STRING;
-
-	if (f->flags & TEP_FIELD_IS_DYNAMIC) {
-		if (f->flags & TEP_FIELD_IS_RELATIVE)
-			return text ? FIELD_REL_STRING : FIELD_REL_BYTES;
-		return text ? FIELD_DYN_STRING : FIELD_DYN_BYTES;
-	}
-	if (f->flags & TEP_FIELD_IS_ARRAY)
-		return text ? FIELD_STRING : FIELD_BYTES;
+	if (f->is_relative)
+		return f->is_text ? FIELD_REL_STRING : FIELD_REL_BYTES;
+	if (f->is_dynamic)
+		return f->is_text ? FIELD_DYN_STRING : FIELD_DYN_BYTES;
+	if (f->is_array)
+		return f->is_text ? FIELD_STRING : FIELD_BYTES;
 	if (f->size != 1 && f->size != 2 && f->size != 4 && f->size != 8)
 		return FIELD_BYTES;
-	return f->flags & TEP_FIELD_IS_SIGNED ? FIELD_INT : FIELD_UINT;
+	return f->is_signed ? FIELD_INT : FIELD_UINT;
 }
 
-static size_t add_fields(struct source_field *out, const struct tep_format_field *f, bool common)
+static char *put_name(char *to, const char *name, size_t n)
 {
-	size_t n = 0;
+	memcpy(to, name, n);
+	to[n] = 0;
+	return to + n + 1;
+}
 
-	for (; f; f = f->next) {
-		struct source_field *o = &out[n];
+/* Those that a record can hold. Their names go to text; returns where it ends. */
+static char *put_fields(struct source_kind *k, struct source_field *out,
+			const struct format_head *h, char *text)
+{
+	array_for_each(f, &h->fields) {
+		struct source_field *o = &out[k->n_fields];
 
-		if (f->offset < 0 || f->size < 0 || f->offset + (long)f->size > RECORD_MAX)
+		if (f->offset + f->size > RECORD_MAX || (f->is_dynamic && f->size < 4))
 			continue;
-		o->name = f->name;
+		k->n_fields++;
+		o->name = text;
+		text = put_name(text, f->name, f->n_name);
 		o->offset = (uint16_t)f->offset;
 		o->size = (uint16_t)f->size;
 		o->type = field_type(f);
-		o->is_common = common;
-		o->is_pointer = f->flags & TEP_FIELD_IS_POINTER;
-		if ((o->type >= FIELD_DYN_STRING && o->type != FIELD_BYTES) && o->size < 4)
-			continue;
-		n++;
+		o->is_common = f->is_common;
+		o->is_pointer = f->is_pointer;
 	}
-	return n;
-}
-
-static size_t count_fields(const struct tep_format_field *f)
-{
-	size_t n = 0;
-
-	for (; f; f = f->next)
-		n++;
-	return n;
+	return text;
 }
 
 /* Fixed arrays may be cut short by the end of the record, so they do not count. */
@@ -72,97 +79,204 @@ static uint32_t min_bytes(const struct source_kind *k)
 	return min;
 }
 
-static struct source_kind *kind_add(struct dat *d, const char *system, const char *name,
-				    uint32_t id)
+static size_t names_bytes(const struct format_head *h)
+{
+	size_t n = h->n_name + 1;
+
+	array_for_each(f, &h->fields)
+		n += f->n_name + 1;
+	return n;
+}
+
+/* A kind with its fields and their names in one piece; without a head it has none. */
+static struct dat_kind *new_kind(struct dat *d, const char *system, const struct format_head *h)
 {
 	const struct source_kind **slot = array_add(&d->kinds);
-	struct source_kind *k = slot ? calloc(1, sizeof(*k)) : NULL;
+	size_t n_fields = h ? h->fields.n : 0, n_names = h ? names_bytes(h) : 0;
+	struct source_field *fields;
+	struct dat_kind *k;
 
-	if (!k)
+	k = slot ? calloc(1, sizeof(*k) + n_fields * sizeof(*fields) + n_names) : NULL;
+	if (!k) {
+		d->kinds.n -= slot != NULL;
 		return NULL;
-	*slot = k;
-	k->system = system;
-	k->name = name;
-	k->id = id;
-	k->index = (uint32_t)d->kinds.n - 1;
-	k->pid_at = -1;
+	}
+	*slot = &k->k;
+	fields = (struct source_field *)(k + 1);
+	k->k.system = system;
+	k->k.fields = fields;
+	k->k.pid_at = -1;
+	k->k.index = (uint32_t)d->kinds.n - 1;
+	if (h)
+		k->k.name = put_fields(&k->k, fields, h, (char *)(fields + n_fields));
+	if (h)
+		put_name((char *)k->k.name, h->name, h->n_name);
 	return k;
 }
 
-static int kind_of_event(struct dat *d, struct tep_event *e)
+/* The common header is the same for all events of a kernel; the decoder reads the id itself. */
+static bool has_known_header(const struct format_head *h)
 {
-	size_t n = count_fields(e->format.common_fields) + count_fields(e->format.fields);
-	struct source_field *fields = calloc(n + 1, sizeof(*fields));
-	const struct source_field *pid;
-	struct source_kind *k;
+	array_for_each(f, &h->fields)
+		if (f->is_common && f->n_name == 11 && !memcmp(f->name, "common_type", 11))
+			return f->offset == 0 && f->size == 2;
+	return false;
+}
 
-	if (!fields)
-		return -ENOMEM;
-	k = kind_add(d, e->system, e->name, (uint32_t)e->id);
-	if (!k) {
-		free(fields);
-		return -ENOMEM;
+int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *text, size_t n)
+{
+	const struct source_field *pid;
+	struct format_head *h = &d->head;
+	struct dat_kind *k;
+	int r;
+
+	r = format_read(text, n, h);
+	if (r)
+		return r;
+	if (h->id >= 65536)
+		return -EBADMSG;
+	if (!has_known_header(h)) {
+		log_debug("\"%s\": event %s:%.*s has no common_type in its first two bytes",
+			  d->maps.v[0]->path, system, (int)h->n_name, h->name);
+		return 0;
 	}
-	k->fields = fields;
-	k->n_fields = add_fields(fields, e->format.common_fields, true);
-	k->n_fields += add_fields(fields + k->n_fields, e->format.fields, false);
-	k->min_bytes = min_bytes(k);
-	/* dat_meta.c has left out a text that is not to be trusted */
-	k->format = e;
-	k->has_text = !e->print_fmt.format || *e->print_fmt.format;
-	pid = source_field_find(k, "common_pid");
+	k = new_kind(d, system, h);
+	if (!k)
+		return -ENOMEM;
+	k->at = at;
+	k->text = text;
+	k->n = n;
+	k->k.id = h->id;
+	k->k.min_bytes = min_bytes(&k->k);
+	pid = source_field_find(&k->k, "common_pid");
 	if (pid && pid->size == 4)
-		k->pid_at = pid->offset;
-	if (!d->by_id[e->id])
-		d->by_id[e->id] = k;
+		k->k.pid_at = pid->offset;
 	return 0;
 }
 
-/* The common header is the same for all events of a kernel; the decoder reads the id itself. */
-static bool has_known_header(struct tep_event *e)
+static struct source_kind *own_kind(struct dat *d, const char *name)
 {
-	struct tep_format_field *f = tep_find_common_field(e, "common_type");
+	struct dat_kind *k = new_kind(d, "?", NULL);
 
-	return f && f->offset == 0 && f->size == 2;
+	if (!k)
+		return NULL;
+	k->k.name = name;
+	k->k.id = UINT32_MAX;
+	return &k->k;
+}
+
+/* By id; those of one id in the order of the file. Ours have the largest. */
+static int kind_cmp(const void *a, const void *b)
+{
+	const struct source_kind *x = *(const struct source_kind *const *)a;
+	const struct source_kind *y = *(const struct source_kind *const *)b;
+
+	if (x->id != y->id)
+		return x->id < y->id ? -1 : 1;
+	return (x->index > y->index) - (x->index < y->index);
+}
+
+/* By index: ours, then the file's. */
+static void set_indexes(struct dat *d, const struct source_kind *broken,
+			const struct source_kind *unknown)
+{
+	const struct source_kind **v = d->kinds.v;
+
+	qsort(v, d->kinds.n, sizeof(*v), kind_cmp);
+	memmove(v + KINDS_OWN, v, (d->kinds.n - KINDS_OWN) * sizeof(*v));
+	v[0] = broken;
+	v[1] = unknown;
+	for (size_t i = 0; i < d->kinds.n; i++)
+		((struct dat_kind *)v[i])->k.index = (uint32_t)i;
 }
 
 int dat_kinds_build(struct dat *d)
 {
-	int n = tep_get_events_count(d->tep), r = 0, max_id = 0;
-	struct tep_event *e;
+	const struct source_kind *broken = own_kind(d, "broken-record");
+	const struct source_kind *unknown = own_kind(d, "unknown-event");
 
-	for (int i = 0; i < n; i++) {
-		e = tep_get_event(d->tep, i);
-		if (e && e->id > max_id && e->id < 65536)
-			max_id = e->id;
-	}
-	d->by_id = calloc((size_t)max_id + 1, sizeof(*d->by_id));
-	if (!d->by_id || !kind_add(d, "?", "broken-record", UINT32_MAX) ||
-	    !kind_add(d, "?", "unknown-event", UINT32_MAX))
+	array_free(&d->head.fields);
+	if (!broken || !unknown)
 		return -ENOMEM;
-	d->n_ids = (unsigned)max_id + 1;
-	for (int i = 0; i < n && !r; i++) {
-		e = tep_get_event(d->tep, i);
-		if (!e || !e->name || !e->system || e->id < 0 || e->id > max_id)
-			continue;
-		if (!has_known_header(e))
-			log_debug("\"%s\": event %s:%s has no common_type in its first two bytes",
-				  d->maps.v[0]->path, e->system, e->name);
-		else
-			r = kind_of_event(d, e);
-	}
+	set_indexes(d, broken, unknown);
+	d->n_ids = d->kinds.n > KINDS_OWN ? d->kinds.v[d->kinds.n - 1]->id + 1 : 1;
+	d->by_id = calloc(d->n_ids, sizeof(*d->by_id));
+	if (!d->by_id)
+		return -ENOMEM;
+	for (size_t i = KINDS_OWN; i < d->kinds.n; i++)
+		if (!d->by_id[d->kinds.v[i]->id])
+			d->by_id[d->kinds.v[i]->id] = d->kinds.v[i];
 	d->s.facts.kinds = d->kinds.v;
 	d->s.facts.n_kinds = d->kinds.n;
-	return r;
+	return 0;
 }
 
 void dat_kinds_free(struct dat *d)
 {
-	array_for_each(k, &d->kinds) {
-		if (*k)
-			free((void *)(*k)->fields);
+	array_for_each(k, &d->kinds)
 		free((void *)*k);
-	}
 	array_free(&d->kinds);
+	array_free(&d->head.fields);
 	free(d->by_id);
+}
+
+/* --- libtraceevent --- */
+
+/* Its parser has static buffers, whatever the handle. */
+static pthread_mutex_t tep_mutex = PTHREAD_MUTEX_INITIALIZER;
+
+void dat_tep_lock(void)
+{
+	pthread_mutex_lock(&tep_mutex);
+}
+
+void dat_tep_unlock(void)
+{
+	pthread_mutex_unlock(&tep_mutex);
+}
+
+/* A text that is not to be trusted is left out; it is then what report --raw shows. From a copy:
+ * what is checked must be what is parsed, whatever happens to the file. */
+static struct tep_event *parse(struct dat *d, const struct dat_kind *k)
+{
+	_cleanup_strbuf_ struct strbuf b = {0};
+	struct tep_event *e = NULL;
+	enum format_sanity sanity;
+	size_t fmt;
+
+	strbuf_add(&b, k->text, k->n);
+	if (b.failed)
+		return NULL;
+	sanity = format_check(b.s, b.n, &fmt);
+	if (sanity == FORMAT_BAD)
+		return NULL;
+	if (sanity == FORMAT_FIELDS) {
+		b.n = fmt;
+		strbuf_puts(&b, "print fmt: \"\"\n");
+	}
+	dat_tep_lock();
+	if (b.failed || tep_parse_format(d->tep, &e, b.s, b.n, k->k.system))
+		e = NULL;
+	dat_tep_unlock();
+	return e && (unsigned)e->id == k->k.id ? e : NULL;
+}
+
+struct source_format dat_format(const struct source *s, const struct source_kind *kind)
+{
+	struct dat_kind *k = (struct dat_kind *)kind;
+	struct dat *d = (struct dat *)s;
+
+	if (!k->parsed && k->text) {
+		struct tep_event *e = parse(d, k);
+
+		k->format.event = e;
+		k->format.has_text = e && (!e->print_fmt.format || *e->print_fmt.format);
+		if (!e)
+			log_debug(
+				"\"%s\": byte %llu: libtraceevent cannot read the format of %s:%s",
+				d->maps.v[0]->path, (unsigned long long)k->at, kind->system,
+				kind->name);
+	}
+	k->parsed = true;
+	return k->format;
 }

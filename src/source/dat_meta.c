@@ -3,15 +3,9 @@
 #include "source/dat.h"
 
 #include <event-parse.h>
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/text.h"
-#include "source/dat_format.h"
-
-/* libtraceevent's parser has static buffers, whatever the handle. */
-static pthread_mutex_t parser_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* u64 length and as many bytes, behind a name. */
 static int take_named(struct dat_in *in, const char *name, const void **ret, uint64_t *ret_n)
@@ -35,9 +29,9 @@ int dat_meta_header(struct dat *d, struct dat_in *in)
 	copy = strndup(p, n);
 	if (!copy)
 		return -ENOMEM;
-	pthread_mutex_lock(&parser_lock);
+	dat_tep_lock();
 	tep_parse_header_page(d->tep, copy, strlen(copy), (int)d->user_long);
-	pthread_mutex_unlock(&parser_lock);
+	dat_tep_unlock();
 	free(copy);
 	d->commit_bytes = (unsigned)tep_get_header_page_size(d->tep);
 	if ((d->commit_bytes != 4 && d->commit_bytes != 8) ||
@@ -46,31 +40,10 @@ int dat_meta_header(struct dat *d, struct dat_in *in)
 	return take_named(in, "header_event", &p, &n);
 }
 
-static int parse(struct dat *d, const char *text, size_t n, const char *system)
-{
-	int r;
-
-	pthread_mutex_lock(&parser_lock);
-	r = tep_parse_event(d->tep, text, n, system);
-	pthread_mutex_unlock(&parser_lock);
-	return r;
-}
-
-/* Only the fields: its text is then what report --raw shows. */
-static int parse_fields(struct dat *d, const char *text, size_t n, const char *system)
-{
-	_cleanup_strbuf_ struct strbuf b = {0};
-
-	strbuf_add(&b, text, n);
-	strbuf_puts(&b, "print fmt: \"\"\n");
-	return b.failed ? -ENOMEM : parse(d, b.s, b.n, system);
-}
-
 static int take_format(struct dat *d, struct dat_in *in, const char *system)
 {
 	uint64_t at, n;
 	const void *p;
-	size_t fmt;
 	int r;
 
 	if (!dat_in_u64(in, &n))
@@ -79,20 +52,11 @@ static int take_format(struct dat *d, struct dat_in *in, const char *system)
 	p = dat_in_take(in, n);
 	if (!p)
 		return -ENODATA;
-	switch (format_check(p, n, &fmt)) {
-	case FORMAT_SANE:
-		r = parse(d, p, n, system);
-		break;
-	case FORMAT_FIELDS:
-		r = parse_fields(d, p, fmt, system);
-		break;
-	default:
-		r = -EBADMSG;
-	}
-	if (r)
-		log_debug("\"%s\": byte %llu: format of an event of \"%s\" not understood (%d)",
-			  d->maps.v[0]->path, (unsigned long long)at, system, r);
-	return 0;
+	r = dat_kind_add(d, system, at, p, n);
+	if (r == -EBADMSG)
+		log_debug("\"%s\": byte %llu: format of an event of \"%s\" not understood",
+			  d->maps.v[0]->path, (unsigned long long)at, system);
+	return r == -EBADMSG ? 0 : r;
 }
 
 int dat_meta_ftrace(struct dat *d, struct dat_in *in)
@@ -119,6 +83,9 @@ int dat_meta_events(struct dat *d, struct dat_in *in)
 
 		if (!system || !dat_in_u32(in, &n))
 			return -ENODATA;
+		system = dat_keep_name(d, system);
+		if (!system)
+			return -ENOMEM;
 		for (uint32_t k = 0; k < n && !r; k++)
 			r = take_format(d, in, system);
 	}

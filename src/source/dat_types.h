@@ -8,6 +8,7 @@
 #include "base/array.h"
 #include "base/mapped.h"
 #include "source/comms.h"
+#include "source/dat_format.h"
 #include "source/dat_in.h"
 #include "source/dat_kept.h"
 #include "source/dat_unpack.h"
@@ -110,7 +111,9 @@ struct dat {
 	const char *stats_of;		     /* buffer of those to come; NULL: the top one */
 	struct ARRAY(uint64_t) lists, found; /* v7: options read; buffer sections they tell of */
 	struct comms comms;
-	struct ARRAY(const struct source_kind *) kinds;
+	struct ARRAY(const struct source_kind *) kinds; /* of a struct dat_kind each */
+	struct format_head head;			/* of the format that is read */
+	struct ARRAY(void *) sections;			/* whose texts are needed later */
 	const struct source_kind **by_id;
 	unsigned n_ids;
 };

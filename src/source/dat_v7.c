@@ -150,6 +150,21 @@ static bool is_needed(unsigned id)
 	return id == DAT_HEADER_INFO;
 }
 
+/* Kinds point into these (struct dat_kind). */
+static bool is_kept(unsigned id)
+{
+	return id == DAT_FTRACE_EVENTS || id == DAT_EVENT_FORMATS;
+}
+
+static int keep_section(struct dat *d, struct dat_section *s)
+{
+	void **slot = s->own ? array_add(&d->sections) : NULL;
+
+	if (slot)
+		*slot = TAKE_PTR(s->own);
+	return s->own ? -ENOMEM : 0;
+}
+
 /* Reads one kind of section when the file has it. Without most of them events can still be shown. */
 static int read_section(struct dat *d, unsigned id, int (*read)(struct dat *d, struct dat_in *in))
 {
@@ -163,6 +178,8 @@ static int read_section(struct dat *d, unsigned id, int (*read)(struct dat *d, s
 	wrong = dat_section_find(d, at, id, &s);
 	if (!wrong) {
 		r = read(d, &s.in);
+		if (r != -ENOMEM && is_kept(id))
+			r = keep_section(d, &s) ?: r;
 		dat_section_close(&s);
 	}
 	if (r == -ENODATA && is_needed(id))

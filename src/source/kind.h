@@ -7,8 +7,6 @@
 #include <stdint.h>
 #include <string.h>
 
-struct tep_event;
-
 enum source_field_type {
 	FIELD_UINT, /* offset, size 1, 2, 4 or 8 */
 	FIELD_INT,
@@ -38,8 +36,6 @@ struct source_kind {
 	int32_t pid_at;			   /* offset of common_pid (4 bytes), -1: none */
 	const struct source_field *fields; /* the common ones first */
 	size_t n_fields;
-	struct tep_event *format; /* NULL for unknown ids and broken records */
-	bool has_text;		  /* its format tells a text that is to be trusted */
 };
 
 /* NULL when the kind has no such field of a fixed place. */

@@ -9,6 +9,7 @@ enum source_symbols { SYMBOLS_FUNCTIONS, SYMBOLS_PRINTK, SYMBOLS_N };
 #include "source/source.h"
 
 struct symtab;
+struct source_format;
 
 struct source_ops {
 	const char *name;
@@ -34,6 +35,7 @@ struct source_ops {
 	const char *(*comm)(const struct source *s, int pid);
 	void (*comm_learn)(struct source *s, int pid, const char *name, size_t n);
 	struct tep_handle *(*tep)(const struct source *s, bool symbols);
+	struct source_format (*format)(const struct source *s, const struct source_kind *k);
 	/* Read when first wanted, by whichever thread; NULL: the file has none. */
 	const struct symtab *(*symbols)(const struct source *s, enum source_symbols which);
 };

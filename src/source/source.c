@@ -107,6 +107,11 @@ struct tep_handle *source_tep(const struct source *s, bool symbols)
 	return s->ops->tep(s, symbols);
 }
 
+struct source_format source_format(const struct source *s, const struct source_kind *k)
+{
+	return s->ops->format(s, k);
+}
+
 int source_cursor_new(struct source *s, size_t lane, const bool *wanted, struct source_cursor **ret)
 {
 	return s->ops->cursor_new(s, lane, wanted, ret);

@@ -74,6 +74,7 @@ static const struct source_ops ops = {
 	.comm = textlog_comm,
 	.comm_learn = textlog_comm_learn,
 	.tep = textlog_tep,
+	.format = textlog_format,
 	.symbols = textlog_symbols,
 };
 

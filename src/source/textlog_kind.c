@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "source/symbols.h"
+
 static const struct source_field fields[] = {
 	{"common_type", 0, 2, FIELD_UINT, .is_common = true},
 	{"common_flags", 2, 1, FIELD_UINT, .is_common = true},
@@ -50,6 +52,12 @@ static struct tep_event *add_format(struct textlog *t, const struct source_kind 
 	return e;
 }
 
+struct source_format textlog_format(const struct source *s, const struct source_kind *k)
+{
+	return (struct source_format){tep_find_event(((const struct textlog *)s)->tep, (int)k->id),
+				      true};
+}
+
 /* key is "name" or "system:name"; both live as long as the key. */
 static int add_kind(struct textlog *t, struct textlog_name *key)
 {
@@ -70,9 +78,7 @@ static int add_kind(struct textlog *t, struct textlog_name *key)
 	k->pid_at = 4;
 	k->fields = fields;
 	k->n_fields = ARRAY_SIZE(fields);
-	k->format = add_format(t, k);
-	k->has_text = true;
-	return k->format ? 0 : -ENOMEM;
+	return add_format(t, k) ? 0 : -ENOMEM;
 }
 
 int textlog_kinds_build(struct textlog *t)

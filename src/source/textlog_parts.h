@@ -93,6 +93,7 @@ size_t textlog_names_find(const struct textlog_names *l, const void *key, size_t
 void textlog_names_free(struct textlog_names *l);
 /* textlog_kind.c: kinds of the names seen, with formats that libtraceevent knows too */
 must_check int textlog_kinds_build(struct textlog *t);
+struct source_format textlog_format(const struct source *s, const struct source_kind *k);
 void textlog_kinds_free(struct textlog *t);
 /* The pid of a line, or a number below -1 that stands for its task's name, or -1. */
 int textlog_pid(const struct textlog *t, const struct textline *l);

@@ -85,12 +85,10 @@ static void compile_and_run(struct tep_handle *tep, const uint8_t *record, size_
 		return;
 	struct source_kind kind = {.system = e->system,
 				   .name = e->name,
-				   .format = e,
-				   .has_text = true,
 				   .min_bytes = 2,
 				   .fields = fields,
 				   .n_fields = fields_of(e, fields)};
-	if (!fmt_compile(&kind, &names, &g)) {
+	if (!fmt_compile(&kind, (struct source_format){e, true}, &names, &g)) {
 		run(g, record, n);
 		fmt_prog_free(g);
 	}

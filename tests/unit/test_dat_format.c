@@ -79,6 +79,76 @@ static void dangerous(void **state)
 	assert_int_equal(check(""), FORMAT_BAD);
 }
 
+static void expect(const struct format_field *f, const char *name, unsigned offset, unsigned size)
+{
+	assert_int_equal(f->n_name, strlen(name));
+	assert_memory_equal(f->name, name, f->n_name);
+	assert_int_equal(f->offset, offset);
+	assert_int_equal(f->size, size);
+}
+
+/* test_eventtext.c compares whole files with libtraceevent. */
+static void fields(void **state)
+{
+	static const char text[] = HEAD "print fmt: \"\"\n";
+	struct format_head h = {0};
+
+	assert_int_equal(format_read(text, strlen(text), &h), 0);
+	assert_int_equal(h.id, 7);
+	assert_int_equal(h.n_name, 1);
+	assert_int_equal(h.fields.n, 5);
+	expect(&h.fields.v[0], "common_type", 0, 2);
+	assert_true(h.fields.v[0].is_common && !h.fields.v[1].is_common);
+	expect(&h.fields.v[1], "comm", 8, 16);
+	assert_true(h.fields.v[1].is_array && h.fields.v[1].is_text && !h.fields.v[1].is_dynamic);
+	expect(&h.fields.v[2], "name", 24, 4);
+	assert_true(h.fields.v[2].is_dynamic && h.fields.v[2].is_text &&
+		    !h.fields.v[2].is_relative);
+	expect(&h.fields.v[3], "p", 32, 8);
+	assert_true(h.fields.v[3].is_pointer && !h.fields.v[4].is_pointer);
+	expect(&h.fields.v[4], "n", 40, 4);
+	array_free(&h.fields);
+}
+
+static int read_field(const char *declaration, const char *rest, struct format_head *h)
+{
+	char text[512];
+
+	snprintf(text, sizeof(text),
+		 "name: x\nID: 7\nformat:\n\n\tfield:%s;\t%s\n\nprint fmt: \"\"\n", declaration,
+		 rest);
+	return format_read(text, strlen(text), h);
+}
+
+static void declarations(void **state)
+{
+#define PLACE "offset:8;\tsize:8;\tsigned:1;"
+	struct format_head h = {0};
+
+	assert_int_equal(read_field("__rel_loc u8[] b", "offset:8;\tsize:4;", &h), 0);
+	assert_true(h.fields.v[0].is_relative && h.fields.v[0].is_text && !h.fields.v[0].is_signed);
+	assert_int_equal(read_field("__data_loc cpumask_t[] m", "offset:8;\tsize:4;", &h), 0);
+	assert_true(h.fields.v[0].is_dynamic && !h.fields.v[0].is_text);
+	assert_int_equal(read_field("__data_loc int x", "offset:8;\tsize:2;", &h), 0);
+	assert_true(h.fields.v[0].is_text && h.fields.v[0].is_array);
+	assert_int_equal(read_field("unsigned long args[6]", PLACE, &h), 0);
+	assert_true(h.fields.v[0].is_array && !h.fields.v[0].is_text && h.fields.v[0].is_signed);
+	assert_int_equal(read_field("unsigned long char_count[6]", PLACE, &h), 0);
+	assert_false(h.fields.v[0].is_text); /* its name does not matter */
+	assert_int_equal(read_field("int x[2][3]", PLACE, &h), -EBADMSG);
+	assert_int_equal(read_field("int x", "offset:010;\tsize:8;", &h), -EBADMSG);
+	assert_int_equal(read_field("int x", "offset:123456;\tsize:8;", &h), -EBADMSG);
+	assert_int_equal(read_field("int x",
+				    "offset:8;\tsize:8;\n\n\n\tfield:int y;\toffset:8;\tsize:8;",
+				    &h),
+			 -EBADMSG);
+	assert_int_equal(
+		read_field("int x", "offset:8;\tsize:8;\n\tfield:int y;\toffset:8;\tsize:8;", &h),
+		0);
+	assert_int_equal(h.fields.n, 2);
+	array_free(&h.fields);
+}
+
 static void unpack(void **state)
 {
 	static const char text[] = "a page and another page and another page";
@@ -119,10 +189,9 @@ static void names(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kernel_like),
-		cmocka_unit_test(dangerous),
-		cmocka_unit_test(unpack),
-		cmocka_unit_test(names),
+		cmocka_unit_test(kernel_like), cmocka_unit_test(dangerous),
+		cmocka_unit_test(fields),      cmocka_unit_test(declarations),
+		cmocka_unit_test(unpack),      cmocka_unit_test(names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
 /* Compiled texts equal libtraceevent's, byte by byte, for every event of the captures in the tree and
  * of those that ONETSC_CAPTURES names (trace.dat files, blanks between them). */
 #include <ctype.h>
+#include <event-parse.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 
 #include "base/fd.h"
 #include "sink/eventtext.h"
+#include "source/symbols.h"
 #include "test.h"
 #include "timeline/timeline.h"
 
@@ -45,7 +47,7 @@ static int compare_batch(void *state, const struct event *ev, size_t n)
 		size_t n_ours, n_want;
 
 		if (ev[i].type != EVENT_RECORD ||
-		    !ev[i].kind->has_text) /* tep has only its fields */
+		    !eventtext_is_told(d->texts, &ev[i])) /* tep has only its fields */
 			continue;
 		if (d->events++ % 97 == 0)
 			cut_records(d->texts, &ev[i]);
@@ -66,14 +68,77 @@ static int compare_batch(void *state, const struct event *ev, size_t n)
 	return 0;
 }
 
+static enum source_field_type type_of(const struct tep_format_field *f)
+{
+	bool text = f->flags & TEP_FIELD_IS_STRING;
+
+	if (f->flags & TEP_FIELD_IS_RELATIVE)
+		return text ? FIELD_REL_STRING : FIELD_REL_BYTES;
+	if (f->flags & TEP_FIELD_IS_DYNAMIC)
+		return text ? FIELD_DYN_STRING : FIELD_DYN_BYTES;
+	if (f->flags & TEP_FIELD_IS_ARRAY)
+		return text ? FIELD_STRING : FIELD_BYTES;
+	if (f->size != 1 && f->size != 2 && f->size != 4 && f->size != 8)
+		return FIELD_BYTES;
+	return f->flags & TEP_FIELD_IS_SIGNED ? FIELD_INT : FIELD_UINT;
+}
+
+/* Returns how many fields there are. */
+static size_t compare_fields(const struct source_field *ours, const struct tep_format_field *f,
+			     bool is_common)
+{
+	size_t n = 0;
+
+	for (; f; f = f->next, n++) {
+		assert_string_equal(ours[n].name, f->name);
+		assert_int_equal(ours[n].offset, f->offset);
+		assert_int_equal(ours[n].size, f->size);
+		assert_int_equal(ours[n].type, type_of(f));
+		assert_int_equal(ours[n].is_pointer, !!(f->flags & TEP_FIELD_IS_POINTER));
+		assert_int_equal(ours[n].is_common, is_common);
+	}
+	return n;
+}
+
+/* The fields as we read them, as libtraceevent does. */
+static size_t compare_kinds(const struct source *s)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < source_facts(s)->n_kinds; i++) {
+		const struct source_kind *k = source_facts(s)->kinds[i];
+		const struct tep_event *e = source_format(s, k).event;
+		size_t common;
+
+		assert_int_equal(k->index, i);
+		if (!e) {
+			assert_string_equal(k->system, "?");
+			continue;
+		}
+		assert_string_equal(k->name, e->name);
+		assert_string_equal(k->system, e->system);
+		assert_int_equal(k->id, e->id);
+		common = compare_fields(k->fields, e->format.common_fields, true);
+		assert_int_equal(compare_fields(k->fields + common, e->format.fields, false) +
+					 common,
+				 k->n_fields);
+		n++;
+	}
+	return n;
+}
+
 static void compare_file(const char *path, struct differ *sum)
 {
 	static const struct consumer consumer = {.name = "differ", .batch = compare_batch};
 	_cleanup_input_ struct input *in = NULL;
 	_cleanup_timeline_ struct timeline *t = NULL;
 	struct differ d = {0};
+	size_t n;
 
 	assert_int_equal(input_open(&path, 1, &in), 0);
+	n = compare_kinds(in->machines.v[0].source);
+	print_message("# %s: %zu formats\n", path, n);
+	assert_true(n > 0);
 	assert_int_equal(timeline_new(in, NULL, &t), 0);
 	assert_int_equal(eventtext_new(in, &d.texts), 0);
 	assert_int_equal(timeline_run(t, &(struct timeline_use){&consumer, &d}, 1), 0);

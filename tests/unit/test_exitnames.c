@@ -11,7 +11,7 @@ static void ours(void **state)
 {
 	struct exitnames *n;
 
-	assert_int_equal(exitnames_new(NULL, NULL, &n), 0);
+	assert_int_equal(exitnames_new(NULL, NULL, NULL, &n), 0);
 	assert_string_equal(exitnames_exit(n, EXIT_ISA_SVM, 0x78), "hlt");
 	assert_string_equal(exitnames_exit(n, EXIT_ISA_SVM, 0x400), "npf");
 	assert_string_equal(exitnames_exit(n, EXIT_ISA_SVM, UINT32_MAX), "invalid_guest_state");
@@ -33,7 +33,7 @@ static void unknown(void **state)
 	struct exitnames *n;
 	unsigned made = 0;
 
-	assert_int_equal(exitnames_new(NULL, NULL, &n), 0);
+	assert_int_equal(exitnames_new(NULL, NULL, NULL, &n), 0);
 	assert_string_equal(exitnames_exit(n, EXIT_ISA_SVM, 0x47f), "0x47f");
 	assert_string_equal(exitnames_exit(n, EXIT_ISA_SVM, 0xdead), "0xdead");
 	assert_ptr_equal(exitnames_exit(n, EXIT_ISA_SVM, 0xdead),

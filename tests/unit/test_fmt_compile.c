@@ -72,9 +72,8 @@ static int print(const char *format, size_t n, char *text)
 	tep_parse_event(tep, format, strlen(format), "sys");
 	e = tep_find_event(tep, 7);
 	assert_non_null(e);
-	kind = (struct source_kind){
-		.system = "sys", .name = e->name, .format = e, .has_text = true, .min_bytes = 2};
-	r = fmt_compile(&kind, &names, &g);
+	kind = (struct source_kind){.system = "sys", .name = e->name, .min_bytes = 2};
+	r = fmt_compile(&kind, (struct source_format){e, true}, &names, &g);
 	if (!r) {
 		fmt_run(&run, g);
 		memcpy(text, buf, (size_t)(run.out.p - buf));
