@@ -56,7 +56,7 @@ const char *dat_keep_name(struct dat *d, const char *name);
  * and finds lists and buffers that nothing tells of. */
 must_check int dat_recover(struct dat *d, uint64_t offset,
 			   int (*read_list)(struct dat *d, uint64_t offset));
-/* dat_kind.c: event formats as kinds. n bytes of text at offset at stay where they are; system too */
+/* dat_kind.c: event formats as kinds. n bytes of text at offset at, which stay where they are */
 must_check int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *text,
 			    size_t n);
 must_check int dat_kinds_build(struct dat *d); /* when all are added */

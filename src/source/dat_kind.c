@@ -12,6 +12,7 @@
 
 #define RECORD_MAX 65536 /* offsets in a record are 16 bits wide (__data_loc) */
 #define KINDS_OWN  2	 /* before those of the formats */
+#define SYSTEM_MAX 128	 /* bytes of its name */
 
 struct dat_kind { /* its fields and names are behind it */
 	struct source_kind k;
@@ -79,9 +80,17 @@ static uint32_t min_bytes(const struct source_kind *k)
 	return min;
 }
 
-static size_t names_bytes(const struct format_head *h)
+static void put_names(struct source_kind *k, const char *system, const struct format_head *h,
+		      char *text)
 {
-	size_t n = h->n_name + 1;
+	k->name = text;
+	k->system = put_name(text, h->name, h->n_name);
+	put_name((char *)k->system, system, strlen(system));
+}
+
+static size_t names_bytes(const char *system, const struct format_head *h)
+{
+	size_t n = strlen(system) + 1 + h->n_name + 1;
 
 	array_for_each(f, &h->fields)
 		n += f->n_name + 1;
@@ -92,7 +101,7 @@ static size_t names_bytes(const struct format_head *h)
 static struct dat_kind *new_kind(struct dat *d, const char *system, const struct format_head *h)
 {
 	const struct source_kind **slot = array_add(&d->kinds);
-	size_t n_fields = h ? h->fields.n : 0, n_names = h ? names_bytes(h) : 0;
+	size_t n_fields = h ? h->fields.n : 0, n_names = h ? names_bytes(system, h) : 0;
 	struct source_field *fields;
 	struct dat_kind *k;
 
@@ -103,14 +112,12 @@ static struct dat_kind *new_kind(struct dat *d, const char *system, const struct
 	}
 	*slot = &k->k;
 	fields = (struct source_field *)(k + 1);
-	k->k.system = system;
 	k->k.fields = fields;
 	k->k.pid_at = -1;
 	k->k.index = (uint32_t)d->kinds.n - 1;
 	if (h)
-		k->k.name = put_fields(&k->k, fields, h, (char *)(fields + n_fields));
-	if (h)
-		put_name((char *)k->k.name, h->name, h->n_name);
+		put_names(&k->k, system, h,
+			  put_fields(&k->k, fields, h, (char *)(fields + n_fields)));
 	return k;
 }
 
@@ -133,7 +140,7 @@ int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *tex
 	r = format_read(text, n, h);
 	if (r)
 		return r;
-	if (h->id >= 65536)
+	if (h->id >= 65536 || strnlen(system, SYSTEM_MAX + 1) > SYSTEM_MAX)
 		return -EBADMSG;
 	if (!has_known_header(h)) {
 		log_debug("\"%s\": event %s:%.*s has no common_type in its first two bytes",
@@ -156,10 +163,11 @@ int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *tex
 
 static struct source_kind *own_kind(struct dat *d, const char *name)
 {
-	struct dat_kind *k = new_kind(d, "?", NULL);
+	struct dat_kind *k = new_kind(d, NULL, NULL);
 
 	if (!k)
 		return NULL;
+	k->k.system = "?";
 	k->k.name = name;
 	k->k.id = UINT32_MAX;
 	return &k->k;

@@ -83,9 +83,6 @@ int dat_meta_events(struct dat *d, struct dat_in *in)
 
 		if (!system || !dat_in_u32(in, &n))
 			return -ENODATA;
-		system = dat_keep_name(d, system);
-		if (!system)
-			return -ENOMEM;
 		for (uint32_t k = 0; k < n && !r; k++)
 			r = take_format(d, in, system);
 	}
