@@ -37,7 +37,8 @@ run_meson() {
 }
 
 # QEMU's emulation of SVM is not free of races (tests/lab/README.md, Traps): about one case in a hundred
-# dies or hangs of it. A case that failed is shown, runs once more, and is named at the end.
+# dies or hangs of it, more of them on a busy machine. A case that failed is shown, runs once more,
+# alone, and is named at the end.
 run_lab() {
   local dir=$1 suite=$2 log=$1/meson-logs/testlog.json failed
   meson test -C "$dir" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2
@@ -48,7 +49,7 @@ run_lab() {
     tools/test-count --output "$log"
     say "once more"
     again+=("${failed[@]}")
-    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 2 "${failed[@]}"
+    meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 1 "${failed[@]}"
   fi
   tools/test-count "$results.lab" "$log" >>"$results"
   rm -f "$results.lab"
