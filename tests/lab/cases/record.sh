@@ -99,5 +99,6 @@ like "$(cat "$LAB_OUT/probe.err")" 'vm: cannot make the uprobe /bin/no-such-prog
 is "$(grep -c ' vm .* trace-cmd-.* exit .*status=' exits.txt)" 5 'each call is there'
 diag "$(head -n 3 exits.txt)"
 ok 'check finds them where the guest ran' "$ONETSC" check p.onetsc
-ok 'no probe is left in the guest' wait_for 30 guest_run vm '! grep -q onetsc_ /sys/kernel/tracing/uprobe_events'
+ok 'no probe is left in the guest' wait_for 30 guest_run vm '! grep -q onetsc_ /sys/kernel/tracing/uprobe_events' ||
+	diag "$(guest_run vm 'cat /sys/kernel/tracing/uprobe_events; ls /sys/kernel/tracing/instances; tail /tmp/agent.log' 30 2>&1) (status $?)"
 done_testing
