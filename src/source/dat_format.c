@@ -151,7 +151,7 @@ static bool take_head(struct scan *s, struct format_head *h)
 	return skip_text(s, "ID: ") && take_number(s, &h->id, '\n') && skip_text(s, "format:\n");
 }
 
-/* The common fields, a blank line, the event's own, another one. *ret_blank: how many came. */
+/* The common fields, a blank line, the event's own, another one. *blank: how many came. */
 static bool take_line(struct scan *s, unsigned *blank, struct format_field *f)
 {
 	if (*s->p == '\n') {

@@ -23,6 +23,11 @@ struct dat_kind { /* its fields and names are behind it */
 	bool parsed; /* by libtraceevent, if it can */
 };
 
+struct bytes { /* of a file, which may change: measured once */
+	const char *p;
+	size_t n;
+};
+
 static uint8_t field_type(const struct format_field *f)
 {
 	if (f->is_relative)
@@ -80,17 +85,17 @@ static uint32_t min_bytes(const struct source_kind *k)
 	return min;
 }
 
-static void put_names(struct source_kind *k, const char *system, const struct format_head *h,
+static void put_names(struct source_kind *k, struct bytes system, const struct format_head *h,
 		      char *text)
 {
 	k->name = text;
 	k->system = put_name(text, h->name, h->n_name);
-	put_name((char *)k->system, system, strlen(system));
+	put_name((char *)k->system, system.p, system.n);
 }
 
-static size_t names_bytes(const char *system, const struct format_head *h)
+static size_t names_bytes(struct bytes system, const struct format_head *h)
 {
-	size_t n = strlen(system) + 1 + h->n_name + 1;
+	size_t n = system.n + 1 + h->n_name + 1;
 
 	array_for_each(f, &h->fields)
 		n += f->n_name + 1;
@@ -98,7 +103,7 @@ static size_t names_bytes(const char *system, const struct format_head *h)
 }
 
 /* A kind with its fields and their names in one piece; without a head it has none. */
-static struct dat_kind *new_kind(struct dat *d, const char *system, const struct format_head *h)
+static struct dat_kind *new_kind(struct dat *d, struct bytes system, const struct format_head *h)
 {
 	const struct source_kind **slot = array_add(&d->kinds);
 	size_t n_fields = h ? h->fields.n : 0, n_names = h ? names_bytes(system, h) : 0;
@@ -133,6 +138,7 @@ static bool has_known_header(const struct format_head *h)
 int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *text, size_t n)
 {
 	const struct source_field *pid;
+	struct bytes name = {system, strnlen(system, SYSTEM_MAX + 1)};
 	struct format_head *h = &d->head;
 	struct dat_kind *k;
 	int r;
@@ -140,14 +146,14 @@ int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *tex
 	r = format_read(text, n, h);
 	if (r)
 		return r;
-	if (h->id >= 65536 || strnlen(system, SYSTEM_MAX + 1) > SYSTEM_MAX)
+	if (h->id >= 65536 || name.n > SYSTEM_MAX)
 		return -EBADMSG;
 	if (!has_known_header(h)) {
 		log_debug("\"%s\": event %s:%.*s has no common_type in its first two bytes",
 			  d->maps.v[0]->path, system, (int)h->n_name, h->name);
 		return 0;
 	}
-	k = new_kind(d, system, h);
+	k = new_kind(d, name, h);
 	if (!k)
 		return -ENOMEM;
 	k->at = at;
@@ -163,7 +169,7 @@ int dat_kind_add(struct dat *d, const char *system, uint64_t at, const char *tex
 
 static struct source_kind *own_kind(struct dat *d, const char *name)
 {
-	struct dat_kind *k = new_kind(d, NULL, NULL);
+	struct dat_kind *k = new_kind(d, (struct bytes){0}, NULL);
 
 	if (!k)
 		return NULL;
