@@ -39,9 +39,10 @@ run_meson() {
 # QEMU's emulation of SVM is not free of races (tests/lab/README.md, Traps): about one case in a hundred
 # dies or hangs of it, more of them on a busy machine. A case that failed is shown, runs once more,
 # alone, and is named at the end.
-run_lab() {
-  local dir=$1 suite=$2 log=$1/meson-logs/testlog.json failed
-  meson test -C "$dir" --no-rebuild --suite "$suite" --print-errorlogs --num-processes 2
+run_lab() { # DIR [meson test options]
+  local dir=$1 log=$1/meson-logs/testlog.json failed
+  shift
+  meson test -C "$dir" --no-rebuild --print-errorlogs --num-processes 2 "$@"
   cp "$log" "$results.lab"
   mapfile -t failed < <(tools/test-count --failed "$log")
   if [ ${#failed[@]} -gt 0 ]; then
@@ -103,12 +104,11 @@ for s in "${suites[@]}"; do
     fi
     ;;
   lab)
-    run_lab build-release lab
+    run_lab build-release --suite lab
     # 100 VMs under the sanitizers: what leaks is told at the end.
-    meson test -C build --no-rebuild --print-errorlogs zero-cycles
-    tools/test-count build/meson-logs/testlog.json >>"$results"
+    run_lab build zero-cycles
     ;;
-  lab-intel) run_lab build-release lab-intel ;;
+  lab-intel) run_lab build-release --suite lab-intel ;;
   *)
     echo "test.sh: no suite \"$s\"; there are check unit golden truth tsan live web fuzz lab lab-intel" >&2
     exit 2

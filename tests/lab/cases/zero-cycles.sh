@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # 100 VMs start and end under one onetsc zero: it leaks nothing. Then what it costs, as ratios.
-# lab: timeout=600
+# lab: timeout=300
 # shellcheck disable=SC2012,SC2016,SC2119,SC2317 # texts for eval, functions called by name
 # shellcheck source=tests/lab/lib.sh
 . "$LAB/lib.sh"
