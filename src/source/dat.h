@@ -73,6 +73,7 @@ int dat_cursor_read(struct source_cursor *c, struct source_item *items, unsigned
 struct hold *dat_cursor_hold(const struct source_cursor *c);
 void dat_cursor_defer(struct source_cursor *c);
 void dat_cursor_tell(struct source_cursor *c);
+bool dat_cursor_is_damaged(const struct source_cursor *c);
 void dat_cursor_keep(struct source_cursor *c);
 bool dat_can_seek(const struct source *s);
 int dat_seek_scan(struct source *s, size_t lane, struct seek_places *ret,

@@ -269,6 +269,7 @@ const struct source_ops source_tracedat = {
 	.cursor_hold = dat_cursor_hold,
 	.cursor_defer = dat_cursor_defer,
 	.cursor_tell = dat_cursor_tell,
+	.cursor_is_damaged = dat_cursor_is_damaged,
 	.cursor_keep = dat_cursor_keep,
 	.can_seek = dat_can_seek,
 	.seek_scan = dat_seek_scan,

@@ -126,6 +126,11 @@ void dat_cursor_tell(struct source_cursor *cursor)
 	c->lane->told_broken = true;
 }
 
+bool dat_cursor_is_damaged(const struct source_cursor *cursor)
+{
+	return ((const struct dat_cursor *)cursor)->tell.what;
+}
+
 void dat_cursor_defer(struct source_cursor *cursor)
 {
 	((struct dat_cursor *)cursor)->defer = true;

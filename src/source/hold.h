@@ -58,6 +58,7 @@ struct hold *source_cursor_hold(const struct source_cursor *c);
 /* For those: reads say nothing of damage; what they would have said is said here. */
 void source_cursor_defer(struct source_cursor *c);
 void source_cursor_tell(struct source_cursor *c);
+bool source_cursor_is_damaged(const struct source_cursor *c); /* what was read so far */
 /* The lane will be read again from its beginning: what this read costs beyond memory of a bounded size
  * (decompression) is not to be done twice. No other cursor reads the lane meanwhile. */
 void source_cursor_keep(struct source_cursor *c);

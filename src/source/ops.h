@@ -21,10 +21,11 @@ struct source_ops {
 			  struct source_cursor **ret);
 	void (*cursor_free)(struct source_cursor *c);
 	int (*cursor_read)(struct source_cursor *c, struct source_item *items, unsigned max);
-	/* source/hold.h; all three or none */
+	/* source/hold.h; all four or none */
 	struct hold *(*cursor_hold)(const struct source_cursor *c);
 	void (*cursor_defer)(struct source_cursor *c);
 	void (*cursor_tell)(struct source_cursor *c);
+	bool (*cursor_is_damaged)(const struct source_cursor *c);
 	void (*cursor_keep)(struct source_cursor *c); /* may be missing */
 	/* source/seek.h; all three or none */
 	bool (*can_seek)(const struct source *s);

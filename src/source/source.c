@@ -148,6 +148,11 @@ void source_cursor_tell(struct source_cursor *c)
 	c->ops->cursor_tell(c);
 }
 
+bool source_cursor_is_damaged(const struct source_cursor *c)
+{
+	return c->ops->cursor_is_damaged(c);
+}
+
 void source_cursor_keep(struct source_cursor *c)
 {
 	if (c->ops->cursor_keep)

@@ -31,6 +31,7 @@ static void read_block(struct block *b)
 	struct feed_lane *l = b->of;
 
 	b->n = source_cursor_read(l->cursor, b->items, FEED_ITEMS);
+	b->tells = l->threadable && source_cursor_is_damaged(l->cursor);
 	if (b->n <= 0)
 		return;
 	if (l->threadable)
@@ -122,8 +123,6 @@ static struct block *read_next(struct feed *f, struct feed_lane *l)
 	else if ((b = take_spare(f, l)))
 		read_block(b);
 	l->ahead = NULL;
-	if (b && l->threadable)
-		source_cursor_tell(l->cursor);
 	return b;
 }
 
@@ -139,6 +138,8 @@ int feed_next(struct feed *f, struct feed_lane *l, struct block **ret_old)
 			return -ENOMEM;
 	}
 	l->now = b;
+	if (b->tells)
+		source_cursor_tell(l->cursor);
 	l->ready = b->next;
 	b->next = NULL;
 	if (!f->chain || !l->threadable || l->ahead || b->n <= 0)

@@ -28,6 +28,7 @@ struct block {
 	struct feed_lane *of;
 	struct hold *hold;	    /* what items point into; NULL: the map */
 	int n;			    /* items, or -errno */
+	bool tells;		    /* damage in it or before it: said when it is taken */
 	struct feed_width *widths;  /* of wide lanes */
 	uint64_t ticks[FEED_ITEMS]; /* host ticks of the items: what they are merged by */
 	struct source_item items[FEED_ITEMS];
