@@ -281,7 +281,7 @@ static void say_counts(struct watch *w)
 	struct gate_counts n;
 
 	gate_get_counts(w->gate, &n);
-	log_debug("zero: %u VMs seen, %u of them remembered, %llu events repeated", n.vms,
+	log_debug("zero: %u entries made for VMs, %u of them left, %llu events repeated", n.vms,
 		  n.remembered, (unsigned long long)n.lost_events);
 	if (n.lost_writes)
 		log_warn("%llu offset writes came too fast and were not printed",

@@ -52,8 +52,9 @@ stamp 'cycles: done'
 with_other=$(ioctlbench other 20000) with_run=$(ioctlbench run 2000)
 zero_stop
 is $? 0 'zero ends with 0: nothing has leaked'
-seen=$(sed -n 's/.*zero: \([0-9]*\) VMs seen, \([0-9]*\) of them remembered.*/\1 \2/p' "$ZERO_ERR")
-ok "VMs that ended are forgotten ($seen)" test "${seen#* }" -lt $((${seen% *} - 30))
+# Entries are by address in the kernel, which a later VM may get again: on 7.3 nearly all do.
+entries=$(sed -n 's/.*zero: \([0-9]*\) entries made for VMs, \([0-9]*\) of them left.*/\1 \2/p' "$ZERO_ERR")
+ok "VMs that ended are forgotten ($entries)" test "${entries#* }" -lt 75
 without_other=$(ioctlbench other 20000) without_run=$(ioctlbench run 2000)
 diag "an ioctl: $without_other ns without, $with_other ns with zero; KVM_RUN: $without_run ns without, $with_run ns with (emulated CPU)"
 

@@ -35,7 +35,8 @@ is "$(listed odd '.vms[0].masterclock')" true 'list: now it is'
 is "$(listed odd '[.vms[0].vcpus[] | .id, .tid, .has_run]')" \
 	"$(printf '[3,%d,"yes",7,%d,"yes"]' $(cat /sys/kernel/debug/kvm/*-*/vcpu[37]/pid))" 'list: ids and threads'
 is "$(listed odd '.vms[0].vcpus[] | "\(.id) \(.offset)"' | tr -d '"' | xargs)" "$(tiny_offsets odd)" 'list: offsets'
-is "$(cat "/proc/$pid/task/"*/status | grep -c '^Seccomp:.2')" 3 'all of its threads are under a filter'
+# On 7.3 KVM has a thread of its own among them (kvm-nx-lpage-recovery), under the filter too.
+is "$(cat "/proc/$pid/task/"*/status | grep '^Seccomp:' | sort -u | tr -d '\t')" 'Seccomp:2' 'all of its threads are under a filter'
 diag "$("$ONETSC" list)"
 stamp 'listed'
 
