@@ -22,10 +22,10 @@ struct input_given {
 #define INPUT_OPT_OFFSET(at) \
 	INPUT_OPT(at, offsets, "offset", "VM=TICKS", "TSC offset of a guest, by hand; repeatable")
 
-#define INPUT_OPT_JOBS(at)                                                              \
-	{                                                                               \
-		0, "jobs", OPT_U64, (at) + offsetof(struct input_given, jobs), "N",     \
-			"use N threads (one per CPU); the result does not depend on it" \
+#define INPUT_OPT_JOBS(at)                                                                       \
+	{                                                                                        \
+		0, "jobs", OPT_U64, (at) + offsetof(struct input_given, jobs), "N",              \
+			"use N threads (one per CPU, up to 8); the result does not depend on it" \
 	}
 
 struct input_paths {

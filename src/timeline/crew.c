@@ -20,7 +20,8 @@ struct crew {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	struct job queues[2]; /* rings; [0] urgent */
-	unsigned n_idle, n_threads, awaited;
+	unsigned size, n_threads, n_idle,
+		awaited; /* size: with the caller; n_threads have been started */
 	atomic_uint n_queued;
 	bool stop, spins, spinning; /* spinning: a thread, not the caller; one is enough */
 	struct member {
@@ -120,10 +121,17 @@ static void block_signals(sigset_t *before)
 	pthread_sigmask(SIG_SETMASK, &set, before);
 }
 
+static unsigned cpus(void)
+{
+	cpu_set_t set;
+	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+
+	return n < 1 ? 1 : (unsigned)n;
+}
+
 int crew_new(unsigned n, struct crew **ret)
 {
 	struct crew *c = calloc(1, sizeof(*c));
-	sigset_t before;
 
 	if (!c)
 		return -ENOMEM;
@@ -132,15 +140,8 @@ int crew_new(unsigned n, struct crew **ret)
 	pthread_cond_init(&c->done, NULL);
 	for (unsigned i = 0; i < ARRAY_SIZE(c->queues); i++)
 		c->queues[i].next = c->queues[i].prev = &c->queues[i];
-	c->spins = n <= crew_cpus();
-	block_signals(&before);
-	for (unsigned i = 1; i < n && i < CREW_MAX; i++) {
-		c->members[i] = (struct member){.crew = c, .number = i};
-		if (pthread_create(&c->members[i].thread, NULL, work, &c->members[i]))
-			break;
-		c->n_threads++;
-	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	c->size = n < CREW_MAX ? n : CREW_MAX;
+	c->spins = n <= cpus();
 	*ret = c;
 	return 0;
 }
@@ -163,9 +164,26 @@ void crew_free(struct crew *c)
 
 unsigned crew_size(const struct crew *c)
 {
-	return c->n_threads + 1;
+	return c->size;
 }
 
+/* Locked, which is what the thread begins with. */
+static void start_thread(struct crew *c)
+{
+	unsigned i = c->n_threads + 1;
+	sigset_t before;
+
+	c->members[i] = (struct member){.crew = c, .number = i};
+	block_signals(&before);
+	if (pthread_create(&c->members[i].thread, NULL, work, &c->members[i]))
+		c->size = i; /* whoever waits for a job does it himself */
+	else
+		c->n_threads = i;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* Threads are started one by one, when those that there are have all something to do: how many can be
+ * kept busy is not known before, and the many CPUs of a large machine rarely can. */
 static void queue(struct crew *c, struct job *j, struct job *ring)
 {
 	j->state = QUEUED;
@@ -174,8 +192,12 @@ static void queue(struct crew *c, struct job *j, struct job *ring)
 	j->prev->next = j;
 	ring->prev = j;
 	c->n_queued++;
-	if (c->n_idle && c->n_queued > c->spinning)
+	if (c->n_queued <= c->spinning)
+		return;
+	if (c->n_idle)
 		pthread_cond_signal(&c->work);
+	if (c->n_queued > c->n_idle + c->spinning && c->n_threads + 1 < c->size)
+		start_thread(c);
 }
 
 void crew_submit(struct crew *c, struct job *j, bool urgent)
@@ -257,10 +279,9 @@ void crew_cancel(struct crew *c, struct job *j)
 	settle(c, j, false);
 }
 
-unsigned crew_cpus(void)
+unsigned crew_default(void)
 {
-	cpu_set_t set;
-	int n = sched_getaffinity(0, sizeof(set), &set) ? 1 : CPU_COUNT(&set);
+	unsigned n = cpus();
 
-	return n < 1 ? 1 : n > CREW_MAX ? CREW_MAX : (unsigned)n;
+	return n < CREW_DEFAULT ? n : CREW_DEFAULT;
 }

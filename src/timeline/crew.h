@@ -10,6 +10,8 @@
 #include "base/cleanup.h"
 
 #define CREW_MAX 64
+#define CREW_DEFAULT \
+	8 /* a merge, which is one thread, keeps about four busy that print its events */
 
 struct crew;
 
@@ -19,11 +21,12 @@ struct job {					     /* zero-initialise but for run */
 	atomic_uint state; /* of crew.c */
 };
 
-/* n: 1 to CREW_MAX, the caller among them; less when the system does not give as many. */
+/* n: 1 to CREW_MAX, the caller among them. A thread is started when there is something for it to do;
+ * what the system gives no thread for is done by the caller. */
 must_check int crew_new(unsigned n, struct crew **ret);
 /* No job is queued or running. */
 void crew_free(struct crew *c);
-unsigned crew_size(const struct crew *c);
+unsigned crew_size(const struct crew *c); /* workers, at most */
 /* For a thread to do; urgent ones first, else in this order. */
 void crew_submit(struct crew *c, struct job *j, bool urgent);
 /* The same, not urgent, unless it is queued or running already. */
@@ -32,5 +35,5 @@ void crew_offer(struct crew *c, struct job *j);
 void crew_wait(struct crew *c, struct job *j);
 /* The same, but a job that nobody has begun is not done at all. */
 void crew_cancel(struct crew *c, struct job *j);
-/* CPUs that this process may use, at most CREW_MAX. */
-unsigned crew_cpus(void);
+/* How many when nobody asked for a number: the CPUs that this process may use, at most CREW_DEFAULT. */
+unsigned crew_default(void);

@@ -153,7 +153,7 @@ int input_open(const char *const *paths, size_t n, struct input **ret)
 
 static int fill(struct input *in, const char *const *paths, size_t n, const struct input_options *o)
 {
-	unsigned threads = o->threads ?: crew_cpus();
+	unsigned threads = o->threads ?: crew_default();
 	struct crew *crew;
 	int r = crew_new(threads < THREADS_MAX ? threads : THREADS_MAX, &crew);
 

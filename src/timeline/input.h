@@ -53,7 +53,7 @@ struct input {
 	struct tick_conv conv;		 /* of the host's ticks; mult 0 unknown */
 	uint64_t begin_ticks, end_ticks; /* of the recording; 0 unknown */
 	char *title;			 /* path of the session or of the first file */
-	unsigned threads;		 /* that a pass may use, 0: one per CPU */
+	unsigned threads;		 /* that a pass may use, 0: one per CPU, at most 8 */
 	bool qemu_marks;		 /* QEMUs wrote their trace events as ftrace:print */
 	bool is_session;		 /* beside its files an index may be kept */
 };
@@ -64,7 +64,7 @@ struct input_options {
 	size_t n_texts;
 	const char *const *offsets; /* of --offset: NAME=TICKS, guest TSC less host TSC */
 	size_t n_offsets;
-	unsigned threads; /* that may be used, then and by passes; 0: one per CPU */
+	unsigned threads; /* that may be used, then and by passes; 0: one per CPU, at most 8 */
 };
 
 /* One path that is a directory: a session; else files. One message per failure. Problems that do not

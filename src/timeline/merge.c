@@ -255,7 +255,7 @@ static unsigned chain_of(size_t n_lanes)
 
 static int run(struct merge *m, const struct timeline_use *uses, size_t n)
 {
-	int r = crew_new(m->t->in->threads ?: crew_cpus(), &m->crew);
+	int r = crew_new(m->t->in->threads ?: crew_default(), &m->crew);
 
 	if (r)
 		return r;
