@@ -20,8 +20,9 @@ struct crew {
 	pthread_mutex_t lock;
 	pthread_cond_t work, done;
 	struct job queues[2]; /* rings; [0] urgent */
-	unsigned size, n_threads, n_idle,
-		awaited; /* size: with the caller; n_threads have been started */
+	unsigned size;	      /* with the caller */
+	unsigned n_threads;   /* that have been started */
+	unsigned n_idle, awaited;
 	atomic_uint n_queued;
 	bool stop, spins, spinning; /* spinning: a thread, not the caller; one is enough */
 	struct member {

@@ -10,8 +10,8 @@
 #include "base/cleanup.h"
 
 #define CREW_MAX 64
-#define CREW_DEFAULT \
-	8 /* a merge, which is one thread, keeps about four busy that print its events */
+/* A merge, which is one thread, keeps about four busy that print its events. */
+#define CREW_DEFAULT 8
 
 struct crew;
 
